@@ -1,0 +1,56 @@
+"""What one batch came to: findings for triage, columns for the archive, counts for the roll-ups."""
+
+from typing import Any
+
+import msgspec
+
+from soc_model.finding import Finding, RuleCard
+from soc_model.layer import Layer, Realm
+
+
+class RowBlock(msgspec.Struct, frozen=True, kw_only=True):
+    """Archive rows of one event group: ``constants`` hold for all rows, ``columns`` are lists of ``rows`` values.
+
+    A column of ``soc_model.event.COLUMNS`` in neither is null. ``layer``, ``realm`` and ``received`` are always
+    constants, so a block falls into exactly one partition of the archive.
+    """
+
+    rows: int
+    constants: dict[str, Any]
+    columns: dict[str, list[Any]]
+
+
+class Stat(msgspec.Struct, frozen=True, kw_only=True):
+    """Counts per source, dataset and day received (UTC, ``YYYY-MM-DD``); summed by the roll-up.
+
+    ``lag_max_s``: the largest received minus event time among rows whose time was believed.
+    """
+
+    source_id: str
+    dataset: str
+    day: str
+    layer: Layer
+    unit: str
+    realm: Realm
+    events: int
+    raw_bytes: int
+    unparsed: int = 0
+    truncated: int = 0
+    time_flagged: int = 0
+    quarantined: int = 0
+    findings: int = 0
+    last_received: int = 0
+    lag_max_s: float = 0.0
+
+
+class Outcome(msgspec.Struct, frozen=True, kw_only=True):
+    """Everything one batch came to; ``snapshot`` names the rules that decided it."""
+
+    offset: int
+    received: int
+    snapshot: str
+    findings: list[Finding]
+    cards: dict[str, RuleCard]
+    stats: list[Stat]
+    blocks: list[RowBlock]
+    problems: list[str] = []
