@@ -1,0 +1,54 @@
+"""Where everything of one center lies on disk: one data directory, made private to its owner."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True, slots=True)
+class DataFolder:
+    """The paths of one data directory."""
+
+    root: Path
+
+    @property
+    def settings(self) -> Path:
+        return self.root / "fengsui.yml"
+
+    @property
+    def journal(self) -> Path:
+        return self.root / "journal"
+
+    @property
+    def outcomes(self) -> Path:
+        return self.root / "outcomes"
+
+    @property
+    def archive(self) -> Path:
+        return self.root / "archive"
+
+    @property
+    def state(self) -> Path:
+        return self.root / "state.db"
+
+    @property
+    def state_url(self) -> str:
+        return f"sqlite:///{self.state}"
+
+    @property
+    def run(self) -> Path:
+        return self.root / "run"
+
+    @property
+    def log(self) -> Path:
+        return self.root / "log"
+
+    @property
+    def drill(self) -> Path:
+        return self.root / "drill"
+
+    def make(self) -> "DataFolder":
+        """This folder with all its parts there, readable by its owner only."""
+        for folder in (self.root, self.journal, self.outcomes, self.archive, self.run, self.log, self.drill):
+            folder.mkdir(parents=True, exist_ok=True)
+            folder.chmod(0o700)
+        return self

@@ -1,0 +1,51 @@
+"""Live gauges: each process replaces one small JSON file in the run folder every second."""
+
+import os
+import time
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+
+class Gauge(msgspec.Struct, frozen=True, kw_only=True):
+    """What one process says of itself: ``values`` are its own numbers, ``at`` when it said so (µs)."""
+
+    process: str
+    pid: int
+    started: int
+    at: int
+    values: dict[str, Any] = {}
+
+
+class GaugeFile:
+    """Writes one process's gauge, at most once a second."""
+
+    def __init__(self, run: Path, process: str) -> None:
+        self._path = run / f"{process}.json"
+        self._process = process
+        self._started = now_us()
+        self._next = 0.0
+
+    def set(self, *, force: bool = False, **values: Any) -> None:
+        """Replace the file with these values, unless it was replaced less than a second ago."""
+        if not force and time.monotonic() < self._next:
+            return
+        self._next = time.monotonic() + 1.0
+        gauge = Gauge(process=self._process, pid=os.getpid(), started=self._started, at=now_us(), values=values)
+        temporary = self._path.with_suffix(".json.new")
+        temporary.write_bytes(msgspec.json.encode(gauge))
+        temporary.replace(self._path)
+
+
+def read_gauge(run: Path, process: str) -> Gauge | None:
+    """The last gauge of a process; None when there is none or it cannot be read."""
+    try:
+        return msgspec.json.decode((run / f"{process}.json").read_bytes(), type=Gauge)
+    except (OSError, msgspec.MsgspecError):
+        return None
+
+
+def now_us() -> int:
+    """The present time in microseconds UTC: the one clock of the center's processes."""
+    return time.time_ns() // 1000
