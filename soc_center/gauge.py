@@ -46,6 +46,17 @@ def read_gauge(run: Path, process: str) -> Gauge | None:
         return None
 
 
+def done_through(run: Path) -> int:
+    """The offset up to which everything is sealed and triaged, as those two processes last said; 0 if unknown.
+
+    Both are behind the truth at worst, so what is at or below it may be removed.
+    """
+    archiver, triage = read_gauge(run, "archiver"), read_gauge(run, "triage")
+    if archiver is None or triage is None:
+        return 0
+    return min(int(archiver.values.get("sealed_through", 0)), int(triage.values.get("cursor", 0)))
+
+
 def now_us() -> int:
     """The present time in microseconds UTC: the one clock of the center's processes."""
     return time.time_ns() // 1000

@@ -1,0 +1,36 @@
+"""archiver: outcome rows become sealed segments; the only writer of the manifest.
+
+Comes in: whole outcomes. Goes out: Parquet segments, manifest entries and counts, committed together.
+The one thing to know: unsealed rows stay readable in the outcome log, so stopping never needs to seal.
+"""
+
+from soc_center.folder import DataFolder
+from soc_center.gauge import GaugeFile, now_us
+from soc_center.life import Life, say
+from soc_store.archive import Archive
+from soc_store.outcome_log import OutcomeReader
+
+POLL_S = 1.0
+READ = 64
+
+
+def archiver(folder: DataFolder) -> None:
+    """Seal outcomes into the archive until SIGTERM or the end of the supervisor."""
+    life = Life(folder.run, "archiver")
+    gauge = GaugeFile(folder.run, "archiver")
+    archive = Archive.open(folder.archive, now=now_us)
+    reader = OutcomeReader(folder.outcomes)
+    added = archive.sealed_through()
+    sealed = 0
+    say(f"archiver: from offset {added}")
+    while not life.stopping:
+        outcomes = reader.outcomes(added, READ)
+        for outcome in outcomes:
+            archive.add(outcome)
+            added = outcome.offset
+        sealed += archive.seal_due(now_us())
+        gauge.set(sealed_through=archive.sealed_through(), read_through=added, segments=sealed)
+        if len(outcomes) < READ:
+            life.wait(POLL_S)
+    archive.close()
+    reader.close()

@@ -1,0 +1,114 @@
+"""collect: transports cut whole records, the group commit makes them durable, then the sender is told so.
+
+Comes in: bytes of sources. Goes out: batches in the journal. The one thing to know: nothing is acknowledged before
+``append`` has returned, and ``append`` is the only way in.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import signal
+from collections import defaultdict
+from collections.abc import Sequence
+from typing import Any
+
+from collectors.intake import IntakeFull
+from soc_center.folder import DataFolder
+from soc_center.gauge import GaugeFile, done_through, now_us
+from soc_center.life import leash_gone, leashed, say
+from soc_center.settings import Settings
+from soc_center.wake import wake
+from soc_model.chunk import Chunk
+from soc_model.source import Source
+from soc_store.group_commit import Full, GroupCommit
+from soc_store.journal import Journal
+
+HOUSEKEEPING_S = 1.0
+
+
+class TransportIntake:
+    """What one transport is given: its sources and the way into the journal."""
+
+    def __init__(self, sources: Sequence[Source], journal: Journal, commit: GroupCommit) -> None:
+        self.sources = sources
+        self._journal = journal
+        self._commit = commit
+
+    async def append(self, chunks: Sequence[Chunk], request: bytes | None = None) -> bool:
+        """True once the chunks are durable; False when this request was in the journal already."""
+        try:
+            return await self._commit.append(chunks, request)
+        except Full as error:
+            raise IntakeFull from error
+
+    def positions(self, source_id: str) -> dict[str, dict[str, Any]]:
+        """The last committed position of each stream of a source."""
+        return self._journal.positions(source_id)
+
+    def count(self, source_id: str, counter: str, n: int = 1) -> None:
+        """Add to a public counter; committed with the next batch."""
+        self._commit.count(source_id, counter, n)
+
+    def now(self) -> int:
+        """The present time in microseconds UTC."""
+        return now_us()
+
+
+async def collect(folder: DataFolder, settings: Settings) -> None:
+    """Run all transports until SIGTERM or the end of the supervisor."""
+    journal = Journal.open(folder.journal, settings.sources_by_id(), now=now_us)
+    commit = GroupCommit(journal, on_commit=lambda: wake(folder.run, "detect"))
+    stop = _stop_event()
+    committing = asyncio.create_task(commit.run(), name="commit")
+    tasks = [committing, asyncio.create_task(_housekeeping(folder, journal, commit), name="housekeeping")]
+    for transport, sources in _by_transport(settings).items():
+        run = importlib.import_module(f"collectors.transports.{transport}").run
+        task = run(TransportIntake(sources, journal, commit), settings.listen.intake)
+        tasks.append(asyncio.create_task(task, name=transport))
+    say(f"collect: {len(settings.sources)} sources by {', '.join(_by_transport(settings))}")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
+    await _end(tasks, committing, commit)
+    journal.close()
+    for task in done - {stopping}:
+        task.result()  # a transport that ended by itself failed: let the supervisor see why
+
+
+async def _end(tasks: list[asyncio.Task[None]], committing: asyncio.Task[None], commit: GroupCommit) -> None:
+    """Stop the transports first, so that what they handed over is still committed."""
+    for task in tasks:
+        if task is not committing:
+            task.cancel()
+    await asyncio.gather(*(task for task in tasks if task is not committing), return_exceptions=True)
+    await commit.close()
+    committing.cancel()
+    with contextlib.suppress(asyncio.CancelledError):
+        await committing
+
+
+def _by_transport(settings: Settings) -> dict[str, list[Source]]:
+    grouped: dict[str, list[Source]] = defaultdict(list)
+    for source in settings.sources:
+        grouped[source.transport].append(source)
+    return grouped
+
+
+def _stop_event() -> asyncio.Event:
+    loop, stop = asyncio.get_running_loop(), asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        loop.add_signal_handler(number, stop.set)
+    if leashed():
+        loop.add_reader(0, lambda: stop.set() if leash_gone() else None)
+    return stop
+
+
+async def _housekeeping(folder: DataFolder, journal: Journal, commit: GroupCommit) -> None:
+    """Each second: the gauge, rotation, and the removal of journal files whose rows are sealed and triaged."""
+    gauge = GaugeFile(folder.run, "collect")
+    while True:
+        await commit.between_commits(journal.rotate_if_due)
+        done = done_through(folder.run)
+        if done:
+            await commit.between_commits(lambda through=done: journal.drop_through(through))
+        gauge.set(last_offset=journal.last(), queue_bytes=commit.queue_bytes, counters=commit.totals())
+        await asyncio.sleep(HOUSEKEEPING_S)

@@ -1,0 +1,170 @@
+"""What the center is told: ``fengsui.yml`` in the data directory, checked whole before anything starts.
+
+Errors name the file, the line and the field. Secrets are not in it: an intake key stands there as its SHA-256.
+"""
+
+import ipaddress
+import os
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import yaml
+
+from collectors.format import format_names
+from soc_model.layer import Level, Realm, Unit
+from soc_model.problem import Problem
+from soc_model.source import Source
+
+VERSION = 1
+TRANSPORTS = ("file", "http")
+
+
+class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the center listens, as ``host:port``. Both are loopback unless someone decides otherwise."""
+
+    console: str = "127.0.0.1:8740"
+    intake: str = "127.0.0.1:8741"
+
+
+class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which rules run: our own are always there; ``rules`` are folders, .yml files or .zip files of Sigma rules."""
+
+    rules: list[str] = []
+    min_level: Level = Level.LOW
+    workers: int = 2
+
+
+class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """The whole of ``fengsui.yml``."""
+
+    version: int
+    name: str
+    units: list[Unit]
+    sources: list[Source]
+    listen: Listen = Listen()
+    detection: Detection = Detection()
+    hosts: list[str] = []
+
+    def sources_by_id(self) -> dict[str, Source]:
+        """The configured sources by id."""
+        return {source.id: source for source in self.sources}
+
+
+class SettingsProblem(Problem):
+    """Something in ``fengsui.yml`` cannot be used; ``place`` is ``file:line``."""
+
+
+def read_settings(path: Path) -> Settings:
+    """The settings in a file; raises SettingsProblem with file and line."""
+    try:
+        text = path.read_text("utf-8")
+    except OSError as error:
+        raise SettingsProblem(str(path), f"cannot be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise SettingsProblem(str(path), "is not UTF-8 text") from error
+    try:
+        data = yaml.safe_load(text)
+        settings = msgspec.convert(data, Settings)
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        place = f"{path}:{mark.line + 1}" if mark else str(path)
+        raise SettingsProblem(place, getattr(error, "problem", None) or str(error)) from error
+    except msgspec.ValidationError as error:
+        what, _, where = str(error).partition(" - at `")
+        field = where.rstrip("`")
+        raise SettingsProblem(f"{path}:{_line(text, field)}", f"{field or '$'}: {what}") from error
+    _check(settings, path, text)
+    return settings
+
+
+def _check(settings: Settings, path: Path, text: str) -> None:
+    def refuse(field: str, what: str) -> None:
+        raise SettingsProblem(f"{path}:{_line(text, field)}", f"{field}: {what}")
+
+    if settings.version != VERSION:
+        refuse("$.version", f"version {settings.version} is not known to this release (it reads {VERSION})")
+    units = {unit.id for unit in settings.units}
+    seen: set[str] = set()
+    formats = set(format_names())
+    for i, source in enumerate(settings.sources):
+        at = f"$.sources[{i}]"
+        if source.id in seen:
+            refuse(f"{at}.id", f"{source.id!r} is there twice")
+        seen.add(source.id)
+        if source.unit not in units:
+            refuse(f"{at}.unit", f"no unit {source.unit!r} under units")
+        if source.transport not in TRANSPORTS:
+            refuse(f"{at}.transport", f"no transport {source.transport!r}; there are {', '.join(TRANSPORTS)}")
+        if source.format not in formats:
+            refuse(f"{at}.format", f"no format {source.format!r}; there are {', '.join(sorted(formats))}")
+        if source.transport == "http" and not source.key_sha256:
+            refuse(f"{at}", "an http source needs key_sha256 (fengsui source key)")
+    for field in ("console", "intake"):
+        try:
+            host_port(getattr(settings.listen, field))
+        except ValueError:
+            refuse(f"$.listen.{field}", "must be host:port")
+
+
+def host_port(listen: str) -> tuple[str, int]:
+    """The parts of ``host:port`` (``[::1]:port`` for IPv6); raises ValueError."""
+    host, _, port = listen.rpartition(":")
+    number = int(port)
+    if not host or not 0 <= number <= 65535:
+        raise ValueError(listen)
+    return host.strip("[]"), number
+
+
+def is_loopback(listen: str) -> bool:
+    """Whether only this machine can reach that address."""
+    host, _ = host_port(listen)
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"
+
+
+def write_settings(path: Path, settings: Settings, heading: str = "") -> None:
+    """Replace the file with these settings, whole or not at all, readable by the owner only."""
+    data = msgspec.to_builtins(settings)
+    data["sources"] = [_lean(source) for source in data["sources"]]
+    body = yaml.safe_dump(data, allow_unicode=True, sort_keys=False, width=120)
+    temporary = path.with_suffix(".new")
+    with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
+        file.write(f"{heading}{body}")
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)
+
+
+def _lean(source: dict[str, Any]) -> dict[str, Any]:
+    keep = {key: value for key, value in source.items() if value not in ({}, "", None)}
+    return {key: value for key, value in keep.items() if (key, value) != ("realm", Realm.LIVE.value)}
+
+
+def _line(text: str, field: str) -> int:
+    """The line, from 1, of a field such as ``$.sources[2].layer`` or of its nearest parent that is there."""
+    node = yaml.compose(text, Loader=yaml.SafeLoader)
+    line = 1
+    for part in field.replace("[", ".[").removeprefix("$").split("."):
+        if not part:
+            continue
+        child = _child(node, part)
+        if child is None:
+            break
+        node, line = child
+    return line
+
+
+def _child(node: yaml.Node | None, part: str) -> tuple[yaml.Node, int] | None:
+    if isinstance(node, yaml.SequenceNode) and part.startswith("["):
+        index = part.strip("[]")
+        if index.isdigit() and int(index) < len(node.value):
+            item = node.value[int(index)]
+            return item, item.start_mark.line + 1
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            if key.value == part:
+                return value, key.start_mark.line + 1
+    return None
