@@ -40,13 +40,16 @@ def process(batch: Batch, snapshot: Snapshot, *, careful: bool = False) -> Outco
     return detect(located, snapshot, batch.offset, batch.received)
 
 
-def locate(batch: Batch, wanted: Wanted, *, careful: bool = False) -> Iterator[Located]:
-    """The batch's event groups in journal order, each with its source and place."""
+def locate(batch: Batch, wanted: Wanted, *, careful: bool = False, any_time: bool = False) -> Iterator[Located]:
+    """The batch's event groups in journal order, each with its source and place.
+
+    ``any_time`` believes every event time, for files scanned long after they were written.
+    """
     for index, chunk in enumerate(batch.chunks):
         source = batch.sources[chunk.source_id]
         groups = [_quarantined(chunk, source)] if careful else _parse(chunk, source, wanted)
         for group in groups:
-            yield _located(group, chunk, source, batch.offset, index)
+            yield _located(group, chunk, source, batch.offset, index, any_time=any_time)
 
 
 def _parse(chunk: Chunk, source: Source, wanted: Wanted) -> list[EventGroup]:
@@ -79,12 +82,12 @@ def _quarantined(chunk: Chunk, source: Source) -> EventGroup:
     )
 
 
-def _located(group: EventGroup, chunk: Chunk, source: Source, offset: int, index: int) -> Located:
+def _located(group: EventGroup, chunk: Chunk, source: Source, offset: int, index: int, *, any_time: bool) -> Located:
     quarantined = group.decoder == "none@1"
     sizes = _sizes(group, chunk)
     at, flags = [], []
     for i, time in enumerate(group.times):
-        believed = time is not None and chunk.received - PAST_US <= time <= chunk.received + FUTURE_US
+        believed = time is not None and (any_time or chunk.received - PAST_US <= time <= chunk.received + FUTURE_US)
         at.append(time if believed and time is not None else chunk.received)
         words = (
             (UNPARSED, i in group.unparsed),

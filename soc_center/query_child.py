@@ -1,7 +1,7 @@
 """The query child: one search at a time over the archive, in a process of its own that can be killed.
 
-Exec'ed by the serve process as ``python -m soc_center.query_child DATA``. One JSON request a line on standard input, one
-JSON reply a line on standard output. It never writes to the data directory.
+Exec'ed by the serve process as ``python -m soc_center.query_child DATA``. One JSON request a line on standard input,
+one JSON reply a line on standard output. It never writes to the data directory.
 """
 
 import resource

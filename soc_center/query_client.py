@@ -67,7 +67,8 @@ class QueryClient:
 
     async def _exchange(self, line: bytes) -> bytes:
         child = await self._running()
-        assert child.stdin is not None and child.stdout is not None  # noqa: PT018
+        if child.stdin is None or child.stdout is None:
+            raise ConnectionError("the query child has no pipes")
         child.stdin.write(line + b"\n")
         await child.stdin.drain()
         return await child.stdout.readline()

@@ -94,7 +94,7 @@ class Supervisor:
     def _start(self, child: Child) -> None:
         with _log(self.folder.log / f"{child.name}.log") as log:
             child.process = subprocess.Popen(  # noqa: S603 - our own module, no shell
-                [sys.executable, "-m", "soc_center", *child.arguments, "--data", str(self.folder.root)],
+                [sys.executable, "-m", *child.arguments, "--data", str(self.folder.root)],
                 stdin=subprocess.PIPE,
                 stdout=None if child.once else log,
                 stderr=None if child.once else log,

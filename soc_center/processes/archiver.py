@@ -7,6 +7,8 @@ The one thing to know: unsealed rows stay readable in the outcome log, so stoppi
 from soc_center.folder import DataFolder
 from soc_center.gauge import GaugeFile, now_us
 from soc_center.life import Life, say
+from soc_center.settings import Settings
+from soc_center.start import start
 from soc_store.archive import Archive
 from soc_store.outcome_log import OutcomeReader
 
@@ -14,7 +16,7 @@ POLL_S = 1.0
 READ = 64
 
 
-def archiver(folder: DataFolder) -> None:
+def archiver(folder: DataFolder, settings: Settings) -> None:
     """Seal outcomes into the archive until SIGTERM or the end of the supervisor."""
     life = Life(folder.run, "archiver")
     gauge = GaugeFile(folder.run, "archiver")
@@ -34,3 +36,7 @@ def archiver(folder: DataFolder) -> None:
             life.wait(POLL_S)
     archive.close()
     reader.close()
+
+
+if __name__ == "__main__":
+    start(archiver)

@@ -17,6 +17,7 @@ from soc_center.folder import DataFolder
 from soc_center.gauge import GaugeFile, done_through, now_us
 from soc_center.life import leash_gone, leashed, say
 from soc_center.settings import Settings
+from soc_center.start import start
 from soc_center.wake import wake
 from soc_model.chunk import Chunk
 from soc_model.source import Source
@@ -112,3 +113,12 @@ async def _housekeeping(folder: DataFolder, journal: Journal, commit: GroupCommi
             await commit.between_commits(lambda through=done: journal.drop_through(through))
         gauge.set(last_offset=journal.last(), queue_bytes=commit.queue_bytes, counters=commit.totals())
         await asyncio.sleep(HOUSEKEEPING_S)
+
+
+def main(folder: DataFolder, settings: Settings) -> None:
+    """Collect until SIGTERM or the end of the supervisor."""
+    asyncio.run(collect(folder, settings))
+
+
+if __name__ == "__main__":
+    start(main)

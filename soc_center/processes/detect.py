@@ -20,6 +20,7 @@ from soc_center.gauge import GaugeFile, done_through, now_us
 from soc_center.life import Life, say
 from soc_center.processes.detect_worker import REPLY, REQUEST, work
 from soc_center.settings import Settings
+from soc_center.start import start
 from soc_center.wake import wake
 from soc_store.journal import JournalReader
 from soc_store.outcome_log import EncodedOutcome, OutcomeLog
@@ -262,3 +263,7 @@ def detect(folder: DataFolder, settings: Settings) -> None:
             gauge.set(**detection.values())
     finally:
         detection.close()
+
+
+if __name__ == "__main__":
+    start(detect)

@@ -10,6 +10,8 @@ from detection_rules.triage import fold
 from soc_center.folder import DataFolder
 from soc_center.gauge import GaugeFile, now_us
 from soc_center.life import Life, say
+from soc_center.settings import Settings
+from soc_center.start import start
 from soc_center.wake import wake
 from soc_store.outcome_log import OutcomeReader
 from soc_store.state import State
@@ -19,7 +21,7 @@ IDLE_S = 1.0
 READ = 256
 
 
-def triage(folder: DataFolder) -> None:
+def triage(folder: DataFolder, settings: Settings) -> None:
     """Fold outcomes into alerts until SIGTERM or the end of the supervisor."""
     life = Life(folder.run, "triage")
     gauge = GaugeFile(folder.run, "triage")
@@ -44,3 +46,7 @@ def triage(folder: DataFolder) -> None:
             time.sleep(max(0.0, TICK_S - (time.monotonic() - began)) if heads else 0)
     reader.close()
     state.close()
+
+
+if __name__ == "__main__":
+    start(triage)

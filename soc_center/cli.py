@@ -1,0 +1,237 @@
+"""The command ``fengsui``: every long-lived process is exec'ed as its own module, everything else runs here."""
+
+import json
+import os
+import sys
+from collections import Counter
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated
+
+import msgspec
+import typer
+import yaml
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.table import Table
+
+from collectors.format import format_names
+from detection_rules.library import read_documents
+from detection_rules.ruleset import load_rules
+from detection_rules.snapshot import Snapshot, compile_snapshot
+from soc_center.drill.command import play_drill
+from soc_center.evaluation import key_sha256, new_key
+from soc_center.folder import DataFolder
+from soc_center.pipeline import run_sample
+from soc_center.prepare import prepare
+from soc_center.processes.detect import OWN_RULES
+from soc_center.scan import AUTO, Summary, files_of, open_sink, scan
+from soc_center.settings import read_settings
+from soc_center.up import new_link
+from soc_model.layer import Level
+from soc_model.problem import Problem
+
+app = typer.Typer(
+    name="fengsui",
+    help="烽燧 fengsui: the security management center of a smart city.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+rules_app = typer.Typer(help="Sigma rules: what loads, what is refused and why.", no_args_is_help=True)
+source_app = typer.Typer(help="Sources: who may send what.", no_args_is_help=True)
+app.add_typer(rules_app, name="rules")
+app.add_typer(source_app, name="source")
+
+PROCESS = {"allow_extra_args": True, "ignore_unknown_options": True}
+USAGE = 2
+
+Data = Annotated[Path, typer.Option("--data", help="the data directory")]
+RulePaths = Annotated[
+    list[Path] | None,
+    typer.Option("--rules", help="folder, .zip or .yml of Sigma rules (again for more; default: ours)"),
+]
+
+
+def exec_module(module: str, arguments: list[str]) -> None:
+    """Become that module: the memory of a long-lived process holds only what it needs itself."""
+    os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - our own module, no shell
+
+
+@app.command(context_settings=PROCESS, add_help_option=False)
+def up(context: typer.Context) -> None:
+    """Start the whole center (--evaluation, --data DIR, --drill)."""
+    exec_module("soc_center.up", context.args)
+
+
+@app.command(context_settings=PROCESS, add_help_option=False)
+def collect(context: typer.Context) -> None:
+    """Run collect alone: sources into the journal (--data DIR)."""
+    exec_module("soc_center.processes.collect", context.args)
+
+
+@app.command(context_settings=PROCESS, add_help_option=False)
+def detect(context: typer.Context) -> None:
+    """Run detect alone: journal into outcomes (--data DIR)."""
+    exec_module("soc_center.processes.detect", context.args)
+
+
+@app.command(context_settings=PROCESS, add_help_option=False)
+def triage(context: typer.Context) -> None:
+    """Run triage alone: outcomes into alerts (--data DIR)."""
+    exec_module("soc_center.processes.triage", context.args)
+
+
+@app.command(context_settings=PROCESS, add_help_option=False)
+def archiver(context: typer.Context) -> None:
+    """Run archiver alone: outcomes into sealed segments (--data DIR)."""
+    exec_module("soc_center.processes.archiver", context.args)
+
+
+@app.command(context_settings=PROCESS, add_help_option=False)
+def serve(context: typer.Context) -> None:
+    """Run serve alone: API and console (--data DIR, --evaluation)."""
+    exec_module("soc_center.processes.serve", context.args)
+
+
+@app.command()
+def link(data: Data = Path("var/data")) -> None:
+    """Print a new sign-in link for an evaluation center; it works once, for 15 minutes."""
+    folder = DataFolder(data.resolve())
+    typer.echo(new_link(folder, read_settings(folder.settings), prepare))
+
+
+@app.command()
+def drill(
+    data: Data = Path("var/data"),
+    fast: Annotated[bool, typer.Option("--fast", help="about 5 seconds instead of the campaign's own pace")] = False,
+    seed: Annotated[int, typer.Option(help="another seed gives other background")] = 1,
+) -> None:
+    """Play the drill campaign against the running center, in realm drill, and say what was found."""
+    folder = DataFolder(data.resolve())
+    raise typer.Exit(play_drill(folder, read_settings(folder.settings), fast=fast, seed=seed))
+
+
+@app.command(name="scan")
+def scan_command(
+    paths: Annotated[list[Path], typer.Argument(help="files and folders to scan")],
+    rules: RulePaths = None,
+    format_name: Annotated[str, typer.Option("--format", help=f"auto, or one of {', '.join(format_names())}")] = AUTO,
+    min_level: Annotated[Level, typer.Option("--min-level", help="leave out rules below")] = Level.INFORMATIONAL,
+    out: Annotated[
+        Path | None, typer.Option("--out", help="FILE.ndjson or FILE.csv: one line, one rule, one event")
+    ] = None,
+) -> None:
+    """Run rules over files, offline. Exit 0 nothing found, 1 something found, 2 wrong usage, 3 something unreadable."""
+    console = Console(stderr=True)
+    if format_name not in (AUTO, *format_names()):
+        raise Problem("--format", f"no format {format_name!r}; there are {AUTO}, {', '.join(format_names())}")
+    files = files_of(paths)
+    with console.status("loading rules"):
+        snapshot = snapshot_of(rules or [OWN_RULES], min_level)
+    tell_refused(console, snapshot)
+    columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=console, transient=True) as bar, open_sink(out) as sink:
+        task = bar.add_task(f"{len(files)} files", total=sum(path.stat().st_size for path in files))
+        summary = scan(files, snapshot, format_name, sink, lambda n: bar.advance(task, n))
+    tell_summary(console, summary, out)
+    raise typer.Exit(summary.exit_code)
+
+
+def snapshot_of(paths: list[Path], min_level: Level) -> Snapshot:
+    """The rules under the paths, compiled; raises Problem where a path is not there."""
+    library = read_documents(paths)
+    return compile_snapshot(load_rules(library.documents, refused=library.refused, min_level=min_level))
+
+
+def tell_refused(console: Console, snapshot: Snapshot) -> None:
+    """Say how many rules are loaded, and list every one that is not with its place and reason."""
+    console.print(f"{len(snapshot.cards)} rules loaded, {len(snapshot.refused)} not evaluated")
+    for refusal in snapshot.refused:
+        console.print(f"  [yellow]not evaluated[/] {escape(str(refusal))}", soft_wrap=True, highlight=False)
+
+
+def tell_summary(console: Console, summary: Summary, out: Path | None) -> None:
+    """Print what a scan came to: levels, rules, and what could not be read."""
+    table = Table("level", "hits", "rule", "id", box=None, header_style="bold")
+    ordered = sorted(summary.by_rule.items(), key=lambda item: (-summary.titles[item[0]].level.rank, -item[1], item[0]))
+    for rule_id, hits in ordered:
+        card = summary.titles[rule_id]
+        table.add_row(card.level.value, str(hits), escape(card.title), rule_id)
+    console.print(table)
+    levels = ", ".join(f"{level.value} {summary.by_level[level.value]}" for level in reversed(Level))
+    console.print(
+        f"{summary.scanned} files, {summary.events} events, {summary.raw_bytes} bytes; {summary.hits} hits: {levels}"
+    )
+    for path, count in summary.unparsed.items():
+        why = summary.first_unparsed[path]
+        console.print(f"  [yellow]unparsed[/] {escape(path)}: {count} records, first {escape(why)}", soft_wrap=True)
+    for path, why in summary.failed.items():
+        console.print(f"  [red]not read[/] {escape(path)}: {escape(why)}", soft_wrap=True)
+    if out is not None:
+        console.print(f"written to {escape(str(out))}", soft_wrap=True)
+
+
+@rules_app.command(name="check")
+def check(paths: Annotated[list[Path] | None, typer.Argument(help="default: our own rules")] = None) -> None:
+    """Say which rules load and which are refused and why, and run the samples that rules carry. Exit 1 if any fails."""
+    console = Console(soft_wrap=True, highlight=False)
+    library = read_documents(paths or [OWN_RULES])
+    snapshot = compile_snapshot(load_rules(library.documents, refused=library.refused, min_level=Level.INFORMATIONAL))
+    for refusal in snapshot.refused:
+        console.print(f"[red]refused[/] {escape(str(refusal))}")
+    samples, failures = 0, 0
+    for document in library.documents:
+        for wanted in ("match", "no_match"):
+            for i, sample in enumerate((document.data.get("tests") or {}).get(wanted, ())):
+                samples += 1
+                fired = str(document.data.get("id")) in run_sample(sample, snapshot)
+                if fired != (wanted == "match"):
+                    failures += 1
+                    place = f"{document.path}:{document.line}: tests.{wanted}[{i}]"
+                    console.print(f"[red]sample[/] {escape(place)}: {'fired' if fired else 'did not fire'}")
+    reasons = Counter(refusal.reason for refusal in snapshot.refused)
+    console.print(
+        f"{len(snapshot.cards)} loaded, {len(snapshot.refused)} refused, {samples} samples, {failures} failed"
+    )
+    for reason, count in reasons.most_common():
+        console.print(f"  {count:5} {escape(reason)}")
+    raise typer.Exit(1 if snapshot.refused or failures else 0)
+
+
+@source_app.command(name="key")
+def source_key() -> None:
+    """Print a new intake key, and what to write into the source's key_sha256. The key is shown this once."""
+    key = new_key()
+    typer.echo(f"key         {key}")
+    typer.echo(f"key_sha256  {key_sha256(key)}")
+
+
+@source_app.command(name="list")
+def source_list(data: Data = Path("var/data")) -> None:
+    """Print the configured sources as YAML."""
+    settings = read_settings(DataFolder(data.resolve()).settings)
+    typer.echo(yaml.safe_dump(json.loads(msgspec.json.encode(settings.sources)), allow_unicode=True, sort_keys=False))
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"fengsui {version('fengsui')}")
+        raise typer.Exit
+
+
+@app.callback()
+def callback(
+    show_version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="print it")] = False,
+) -> None:
+    """烽燧 fengsui: the security management center of a smart city."""
+
+
+def main() -> None:
+    """Run a command; a Problem is one line on standard error and exit status 2."""
+    try:
+        app()
+    except Problem as problem:
+        print(f"fengsui: {problem}", file=sys.stderr)
+        sys.exit(USAGE)
