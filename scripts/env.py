@@ -55,13 +55,9 @@ def say(text: str) -> None:
 
 def inputs(level: str) -> list[Path]:
     """The files that decide what the environment holds, assets and translations of the console included."""
+    console = ROOT / "soc_api/console"
     named = [f"requirements/{level}.lock", "requirements/build.lock", "pyproject.toml", "hatch_build.py"]
-    console = ROOT / "soc_api" / "console"
-    return [
-        *(ROOT / name for name in named),
-        console / "web/package-lock.json",
-        *sorted(console.rglob("locale/**/*.po")),
-    ]
+    return [*(ROOT / name for name in named), console / "web/package-lock.json", *sorted(console.rglob("*.po"))]
 
 
 def digest(level: str) -> str:
@@ -146,4 +142,5 @@ def main() -> None:
         make(level)
 
 
-main()
+if __name__ == "__main__":
+    main()

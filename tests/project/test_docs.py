@@ -1,0 +1,55 @@
+"""README, CHANGELOG and Makefile say the same and say what is so."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+TARGET = re.compile(r"^([a-z-]+):(?!=)([^#\n]*)(?:## (.+))?$", re.M)
+
+
+@pytest.fixture
+def targets(root: Path) -> dict[str, str]:
+    """What the Makefile's targets say of themselves, by name."""
+    return {name: what for name, _, what in TARGET.findall((root / "Makefile").read_text("utf-8"))}
+
+
+def test_every_target_says_what_it_does(targets: dict[str, str]) -> None:
+    assert {"env", "run", "test", "test-services", "soak", "lock", "lint", "clean"} <= set(targets)
+    assert [name for name, what in targets.items() if not what] == []
+
+
+def test_no_target_is_taken_for_a_file(root: Path, targets: dict[str, str]) -> None:
+    phony = re.search(r"^\.PHONY: (.+)$", (root / "Makefile").read_text("utf-8"), re.M)
+    assert phony
+    assert set(phony[1].split()) == set(targets)
+
+
+def test_readme_names_both_commands(root: Path) -> None:
+    readme = (root / "README.md").read_text("utf-8")
+    assert "make run" in readme
+    assert "make test" in readme
+
+
+def test_documents_name_only_targets_that_exist(root: Path, targets: dict[str, str]) -> None:
+    documents = [root / "README.md", root / "CHANGELOG.md", *sorted((root / "docs").rglob("*.md"))]
+    code = [word for path in documents for word in re.findall(r"`[^`]+`|^    .+$", path.read_text("utf-8"), re.M)]
+    named = {name for text in code for name in re.findall(r"\bmake ([a-z][a-z-]*)", text)}
+    assert named - set(targets) == set()
+
+
+def test_changelog_has_the_version(root: Path, pyproject: dict[str, Any]) -> None:
+    changelog = (root / "CHANGELOG.md").read_text("utf-8")
+    assert f"## [{pyproject['project']['version']}]" in changelog
+
+
+def test_licence_files_are_there_and_whole(root: Path, pyproject: dict[str, Any]) -> None:
+    named = pyproject["project"]["license-files"]
+    assert [name for name in named if not (root / name).is_file()] == []
+    assert "END OF TERMS AND CONDITIONS" in (root / "LICENSE").read_text("utf-8")
+
+
+def test_ci_can_be_started(root: Path) -> None:
+    assert os.access(root / ".ci" / "run", os.X_OK)
