@@ -35,6 +35,13 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     workers: int = 2
 
 
+class Sealing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When the archiver seals a segment: whichever comes first."""
+
+    seal_rows: int = 20_000
+    seal_s: float = 60.0
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of ``fengsui.yml``."""
 
@@ -44,6 +51,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sources: list[Source]
     listen: Listen = Listen()
     detection: Detection = Detection()
+    archive: Sealing = Sealing()
     hosts: list[str] = []
 
     def sources_by_id(self) -> dict[str, Source]:
