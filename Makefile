@@ -21,6 +21,7 @@ lint: dev  ## ruff and mypy
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy scripts
 
 test: lint  ## lint, then the core tests (a few minutes)
 	$(BIN)/pytest -n 2 -m "not services and not soak"
