@@ -18,7 +18,7 @@ OPTIONS = ("--universal", "--python-version=3.11", "--generate-hashes", "--no-em
 
 def compile_lock(uv: Path, name: str, wanted: str, extra: list[str]) -> None:
     """Writes requirements/NAME.lock for the requirements in ``wanted``, one a line; versions there stay if they can."""
-    argv = [uv, "pip", "compile", "-q", *OPTIONS, "--custom-compile-command=make lock", *extra, "-"]
+    argv = [str(uv), "pip", "compile", "-q", *OPTIONS, "--custom-compile-command=make lock", *extra, "-"]
     subprocess.run([*argv, "-o", f"requirements/{name}.lock"], cwd=ROOT, input=wanted, text=True, check=True)
 
 
