@@ -1,4 +1,4 @@
-"""The wheel, built from what git tracks and installed where no source is: it must carry all the center needs."""
+"""What git tracks is enough: the wheel carries all the center needs, and ``make env`` works in a clone."""
 
 import os
 import shutil
@@ -25,17 +25,24 @@ def run(*argv: str | Path, cwd: Path, **env: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def wheel(root: Path, tracked: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel of a copy of the tracked files, built with the locked build tools."""
-    folder = tmp_path_factory.mktemp("build")
+def source(root: Path, tracked: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A copy of the tracked files, as a clone has them."""
+    folder = tmp_path_factory.mktemp("clone") / "fengsui"
     for path in tracked:
-        target = folder / "source" / path.relative_to(root)
+        target = folder / path.relative_to(root)
         target.parent.mkdir(parents=True, exist_ok=True)
         shutil.copy2(path, target)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def wheel(source: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheel, built with the locked build tools."""
+    folder = tmp_path_factory.mktemp("build")
     pip = (sys.executable, "-m", "pip", "-q")
-    lock = root / "requirements" / "build.lock"
+    lock = source / "requirements" / "build.lock"
     run(*pip, "install", "--no-deps", "--require-hashes", "--target", "tools", "-r", lock, cwd=folder)
-    build = ("wheel", "--no-deps", "--no-build-isolation", "-w", "dist", "./source")
+    build = ("wheel", "--no-deps", "--no-build-isolation", "-w", "dist", source)
     run(*pip, *build, cwd=folder, PYTHONPATH=str(folder / "tools"))
     (built,) = (folder / "dist").glob("*.whl")
     return built
@@ -76,3 +83,13 @@ def test_the_base_install_is_small(installed: Path) -> None:
     (site,) = installed.glob("lib/python3*/site-packages")
     files = [path for path in site.rglob("*") if path.is_file() and path.relative_to(site).parts[0] != "pip"]
     assert sum(path.stat().st_size for path in files) <= BASE_LIMIT_BYTES
+
+
+def test_make_env_in_a_clone_gives_the_command_and_then_has_nothing_to_do(source: Path) -> None:
+    python = f"PYTHON={sys.executable}"
+    run("make", python, "env", cwd=source)
+    assert "fengsui" in run(".venv/bin/fengsui", "--version", cwd=source)
+    stamp = source / ".venv" / "fengsui.stamp"
+    before = stamp.stat().st_mtime_ns
+    assert run("make", python, "env", cwd=source) == ""
+    assert stamp.stat().st_mtime_ns == before
