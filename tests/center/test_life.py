@@ -1,0 +1,100 @@
+"""Bells, gauges and leashes: how processes of the center wake, tell and end."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from soc_center.gauge import GaugeFile, done_through, read_gauge
+from soc_center.wake import drain, open_bell, wake
+
+LIVE = """
+import sys
+from pathlib import Path
+from soc_center.life import Life
+life = Life(Path(sys.argv[1]), "test")
+print("ready", flush=True)
+while not life.stopping:
+    life.wait(20)
+    print("woken", flush=True)
+"""
+
+
+def readable(fd: int) -> bool:
+    try:
+        return bool(os.read(fd, 1))
+    except BlockingIOError:
+        return False
+
+
+def test_a_bell_rings_once_for_many_wakes(tmp_path: Path) -> None:
+    bell = open_bell(tmp_path, "p")
+    assert not readable(bell)
+    for _ in range(3):
+        wake(tmp_path, "p")
+    drain(bell)
+    assert not readable(bell)
+    os.close(bell)
+
+
+def test_waking_nobody_does_nothing(tmp_path: Path) -> None:
+    wake(tmp_path, "nobody")
+    os.close(open_bell(tmp_path, "p"))
+    wake(tmp_path, "p")
+    assert [path.name for path in tmp_path.iterdir()] == ["p.wake"]
+
+
+def test_a_gauge_is_replaced_at_most_once_a_second(tmp_path: Path) -> None:
+    gauge = GaugeFile(tmp_path, "p")
+    gauge.set(n=1)
+    gauge.set(n=2)
+    first = read_gauge(tmp_path, "p")
+    gauge.set(force=True, n=3)
+    second = read_gauge(tmp_path, "p")
+    assert first is not None and second is not None
+    assert (first.values, second.values, first.pid) == ({"n": 1}, {"n": 3}, os.getpid())
+
+
+@pytest.mark.parametrize(("sealed", "cursor", "through"), [(None, 5, 0), (5, None, 0), (7, 5, 5), (5, 7, 5)])
+def test_only_what_is_sealed_and_triaged_may_go(
+    tmp_path: Path, sealed: int | None, cursor: int | None, through: int
+) -> None:
+    if sealed is not None:
+        GaugeFile(tmp_path, "archiver").set(sealed_through=sealed)
+    if cursor is not None:
+        GaugeFile(tmp_path, "triage").set(cursor=cursor)
+    assert done_through(tmp_path) == through
+
+
+def live(run: Path) -> "subprocess.Popen[str]":
+    process = subprocess.Popen(
+        [sys.executable, "-c", LIVE, str(run)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        env={**os.environ, "FENGSUI_LEASH": "1"},
+    )
+    assert process.stdout is not None
+    assert process.stdout.readline() == "ready\n"
+    return process
+
+
+@pytest.mark.parametrize("end", ["terminate", "leash"])
+def test_a_process_ends_when_told_or_when_its_supervisor_is_gone(tmp_path: Path, end: str) -> None:
+    with live(tmp_path) as process:
+        assert process.stdin is not None
+        if end == "leash":
+            process.stdin.close()
+        else:
+            process.terminate()
+        assert process.wait(10) == 0
+
+
+def test_a_wait_ends_when_woken(tmp_path: Path) -> None:
+    with live(tmp_path) as process:
+        assert process.stdout is not None
+        wake(tmp_path, "test")
+        assert process.stdout.readline() == "woken\n"
+        process.terminate()
