@@ -1,0 +1,10 @@
+"""Zstandard, from the standard library where it has it (Python 3.14) and from its backport before."""
+
+import sys
+
+if sys.version_info >= (3, 14):
+    from compression.zstd import ZstdError, compress, decompress
+else:
+    from backports.zstd import ZstdError, compress, decompress
+
+__all__ = ["ZstdError", "compress", "decompress"]
