@@ -33,11 +33,28 @@ def test_readme_names_both_commands(root: Path) -> None:
     assert "make test" in readme
 
 
-def test_documents_name_only_targets_that_exist(root: Path, targets: dict[str, str]) -> None:
-    documents = [root / "README.md", root / "CHANGELOG.md", *sorted((root / "docs").rglob("*.md"))]
-    code = [word for path in documents for word in re.findall(r"`[^`]+`|^    .+$", path.read_text("utf-8"), re.M)]
+@pytest.fixture
+def documents(root: Path) -> dict[Path, str]:
+    """The text of every document, by path."""
+    paths = [root / "README.md", root / "CHANGELOG.md", *sorted((root / "docs").rglob("*.md"))]
+    return {path: path.read_text("utf-8") for path in paths}
+
+
+def test_documents_name_only_targets_that_exist(documents: dict[Path, str], targets: dict[str, str]) -> None:
+    code = [word for text in documents.values() for word in re.findall(r"`[^`]+`|^    .+$", text, re.M)]
     named = {name for text in code for name in re.findall(r"\bmake ([a-z][a-z-]*)", text)}
     assert named - set(targets) == set()
+
+
+def test_links_between_documents_lead_somewhere(documents: dict[Path, str]) -> None:
+    link = re.compile(r"\]\((?!https?://|mailto:|#)([^)#\s]+)")
+    dead = [
+        f"{path.name}: {to}"
+        for path, text in documents.items()
+        for to in link.findall(text)
+        if not (path.parent / to).exists()
+    ]
+    assert dead == []
 
 
 def test_changelog_has_the_version(root: Path, pyproject: dict[str, Any]) -> None:
