@@ -84,6 +84,8 @@ def _quarantined(chunk: Chunk, source: Source) -> EventGroup:
 
 def _located(group: EventGroup, chunk: Chunk, source: Source, offset: int, index: int, *, any_time: bool) -> Located:
     quarantined = group.decoder == "none@1"
+    where = f"{(chunk.position or {}).get('path', chunk.stream)}: batch {offset}, byte"
+    group.unparsed = {i: f"{where} {group.bytes_at[i]}: {why}" for i, why in group.unparsed.items()}
     sizes = _sizes(group, chunk)
     at, flags = [], []
     for i, time in enumerate(group.times):

@@ -17,7 +17,7 @@ from typing import IO, Any, Protocol
 
 import msgspec
 
-from collectors.cutting import Cutter, Piece
+from collectors.cutting import Cutter, Records
 from collectors.format import Format, guess_format, load_format
 from detection_rules.detect import detect
 from detection_rules.snapshot import Snapshot
@@ -118,10 +118,7 @@ def scan(
 
 
 def _format(path: Path, head: bytes, name: str) -> Format:
-    name = guess_format(head, str(path)) if name == AUTO else name
-    if not name:
-        raise Problem(str(path), "looks like no known format; name one with --format")
-    return load_format(name)
+    return load_format(guess_format(head, str(path)) if name == AUTO else name)
 
 
 def _blocks(head: bytes, file: IO[bytes], progress: Callable[[int], None]) -> Iterator[bytes]:
@@ -166,7 +163,7 @@ class FileScan:
         for piece in cutter.feed(b"", final=True):
             self._piece(piece)
 
-    def _piece(self, piece: Piece) -> None:
+    def _piece(self, piece: Records) -> None:
         batch = self._batch(piece)
         located = list(locate(batch, self.snapshot.wanted, any_time=True))
         outcome = detect(located, self.snapshot, batch.offset, batch.received)
@@ -179,7 +176,7 @@ class FileScan:
         self.pieces += 1
         self.lines += len(piece.records)
 
-    def _batch(self, piece: Piece) -> Batch:
+    def _batch(self, piece: Records) -> Batch:
         source = Source(
             id=str(self.path),
             name=self.path.name,

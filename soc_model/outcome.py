@@ -23,7 +23,8 @@ class RowBlock(msgspec.Struct, frozen=True, kw_only=True):
 class Stat(msgspec.Struct, frozen=True, kw_only=True):
     """Counts per source, dataset and day received (UTC, ``YYYY-MM-DD``); summed by the roll-up.
 
-    ``lag_max_s``: the largest received minus event time among rows whose time was believed.
+    ``lag_max_s``: the largest received minus event time among rows whose time was believed. ``last_problem``: place
+    and reason of the last record that could not be parsed.
     """
 
     source_id: str
@@ -41,6 +42,7 @@ class Stat(msgspec.Struct, frozen=True, kw_only=True):
     findings: int = 0
     last_received: int = 0
     lag_max_s: float = 0.0
+    last_problem: str = ""
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
@@ -53,4 +55,3 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     cards: dict[str, RuleCard]
     stats: list[Stat]
     blocks: list[RowBlock]
-    problems: list[str] = []

@@ -10,6 +10,7 @@ import importlib
 import signal
 from collections import defaultdict
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from collectors.intake import IntakeFull
@@ -81,8 +82,7 @@ async def _end(tasks: list[asyncio.Task[None]], committing: asyncio.Task[None], 
         if task is not committing:
             task.cancel()
     await asyncio.gather(*(task for task in tasks if task is not committing), return_exceptions=True)
-    await commit.close()
-    committing.cancel()
+    committing.cancel()  # what waits is still committed
     with contextlib.suppress(asyncio.CancelledError):
         await committing
 
@@ -104,14 +104,13 @@ def _stop_event() -> asyncio.Event:
 
 
 async def _housekeeping(folder: DataFolder, journal: Journal, commit: GroupCommit) -> None:
-    """Each second: the gauge, rotation, and the removal of journal files whose rows are sealed and triaged."""
+    """Each second: the gauge, and the removal of journal files whose rows are sealed and triaged."""
     gauge = GaugeFile(folder.run, "collect")
     while True:
-        await commit.between_commits(journal.rotate_if_due)
-        done = done_through(folder.run)
-        if done:
-            await commit.between_commits(lambda through=done: journal.drop_through(through))
-        gauge.set(last_offset=journal.last(), queue_bytes=commit.queue_bytes, counters=commit.totals())
+        through = done_through(folder.run)
+        if through:
+            await commit.between_commits(partial(journal.drop_through, through))
+        gauge.set(last_offset=journal.last, queue_bytes=commit.queued_bytes)
         await asyncio.sleep(HOUSEKEEPING_S)
 
 

@@ -20,7 +20,7 @@ import pytest
 from soc_center.system import SYSTEM
 from soc_store.search import EventQuery, search_events
 from soc_store.state import AlertFilter, State
-from tests.services.center import KEY, Center, wait_for
+from tests.running import KEY, Center, wait_for
 
 KILLS = int(os.environ.get("FENGSUI_KILLS", "24"))
 SEED = int(os.environ.get("FENGSUI_SEED", str(random.SystemRandom().randrange(1 << 32))))

@@ -1,0 +1,91 @@
+"""How the center itself is, read from the gauges of its processes and from the operating system."""
+
+import shutil
+from collections import Counter
+from pathlib import Path
+
+from soc_api.services import Health, ProcessHealth
+from soc_center.folder import DataFolder
+from soc_center.gauge import Gauge, read_gauge
+from soc_center.supervisor import PROCESSES
+from soc_store.journal import JournalReader
+
+PLAIN = ("records", "raw_bytes", "requests")  # counters that count work, not trouble
+
+
+def health(folder: DataFolder) -> Health:
+    """The present health; a process that does not run has no pid, and what is not known is 0."""
+    gauges = {name: read_gauge(folder.run, name) for name in ("up", *PROCESSES)}
+    disk = shutil.disk_usage(folder.root)
+    return Health(
+        processes=[_process(name, gauge, gauges["up"]) for name, gauge in gauges.items()],
+        journal_offset=_number(gauges["collect"], "last_offset"),
+        outcome_offset=_number(gauges["detect"], "written"),
+        triage_offset=_number(gauges["triage"], "cursor"),
+        archive_offset=_number(gauges["archiver"], "sealed_through"),
+        overload=_overload(folder.journal, gauges["detect"]),
+        rules=_number(gauges["detect"], "rules"),
+        rules_refused=_number(gauges["detect"], "rules_refused"),
+        disk_used_bytes=_size(folder.root),
+        disk_free_bytes=disk.free,
+    )
+
+
+def _process(name: str, gauge: Gauge | None, up: Gauge | None) -> ProcessHealth:
+    restarts = (up.values.get("restarts") or {}).get(name, 0) if up else 0
+    if gauge is None:
+        return ProcessHealth(name=name, pid=None, last_seen=0, restarts=restarts)
+    return ProcessHealth(
+        name=name,
+        pid=gauge.pid if Path(f"/proc/{gauge.pid}").exists() else None,
+        last_seen=gauge.at,
+        started=gauge.started,
+        memory_bytes=_memory(gauge),
+        restarts=restarts,
+        gauges={key: value for key, value in gauge.values.items() if isinstance(value, int | float | str)},
+    )
+
+
+def _memory(gauge: Gauge) -> int | None:
+    """The proportional set size of a process and its workers; None where the system does not tell."""
+    sizes = [pss(pid) for pid in (gauge.pid, *gauge.values.get("worker_pids", ()))]
+    known = [size for size in sizes if size is not None]
+    return sum(known) if known else None
+
+
+def pss(pid: int) -> int | None:
+    """The proportional set size of a process in bytes (Linux, ``smaps_rollup``)."""
+    try:
+        text = Path(f"/proc/{pid}/smaps_rollup").read_text()
+    except OSError:
+        return None
+    for line in text.splitlines():
+        if line.startswith("Pss:"):
+            return int(line.split()[1]) * 1024
+    return None
+
+
+def _number(gauge: Gauge | None, name: str) -> int:
+    return int(gauge.values.get(name, 0)) if gauge is not None else 0
+
+
+def _overload(journal: Path, detect: Gauge | None) -> dict[str, int]:
+    """What was refused, torn, cut off, put aside or sent twice, since the counters began."""
+    reader = JournalReader(journal)
+    totals: Counter[str] = Counter()
+    for counters in reader.counters().values():
+        totals.update(counters)
+    reader.close()
+    totals["worker_restarts"] = _number(detect, "worker_restarts")
+    totals["quarantined_batches"] = _number(detect, "quarantined_batches")
+    return {name: n for name, n in totals.items() if name not in PLAIN}
+
+
+def _size(folder: Path) -> int:
+    total = 0
+    for path in folder.rglob("*"):
+        try:
+            total += path.stat().st_size
+        except OSError:
+            continue  # removed between being listed and being looked at
+    return total
