@@ -1,0 +1,131 @@
+"""Conditions over numbered predicates: and, or, not, with the constants folded away.
+
+``preds`` are the numbers of predicates asked directly, ``parts`` the nested conditions. A single predicate is an
+``AnyOf`` with one number. Build with ``all_of``, ``any_of`` and ``negate``, which keep conditions small and equal ones
+equal.
+"""
+
+from collections.abc import Iterable, Set
+from dataclasses import dataclass
+from typing import TypeAlias
+
+
+@dataclass(frozen=True, slots=True)
+class AllOf:
+    """Every predicate and every part holds."""
+
+    preds: frozenset[int]
+    parts: tuple["Node", ...] = ()
+
+    def holds(self, present: Set[int]) -> bool:
+        """Whether it holds when exactly the predicates ``present`` are true."""
+        return self.preds <= present and all(part.holds(present) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class AnyOf:
+    """At least one predicate or part holds."""
+
+    preds: frozenset[int]
+    parts: tuple["Node", ...] = ()
+
+    def holds(self, present: Set[int]) -> bool:
+        """Whether it holds when exactly the predicates ``present`` are true."""
+        return not self.preds.isdisjoint(present) or any(part.holds(present) for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Not:
+    """The part does not hold."""
+
+    part: "Node"
+
+    def holds(self, present: Set[int]) -> bool:
+        """Whether it holds when exactly the predicates ``present`` are true."""
+        return not self.part.holds(present)
+
+
+Node: TypeAlias = AllOf | AnyOf | Not
+NONE: frozenset[int] = frozenset()
+
+
+def predicate(number: int) -> AnyOf:
+    """The condition that one predicate is true."""
+    return AnyOf(frozenset((number,)))
+
+
+def all_of(nodes: Iterable[Node | bool]) -> Node | bool:
+    """All of ``nodes``; True for none, False as soon as one is False."""
+    return _join(nodes, AllOf, absorbing=False)
+
+
+def any_of(nodes: Iterable[Node | bool]) -> Node | bool:
+    """Any of ``nodes``; False for none, True as soon as one is True."""
+    return _join(nodes, AnyOf, absorbing=True)
+
+
+def negate(node: Node | bool) -> Node | bool:
+    """The opposite; two negations cancel out."""
+    if isinstance(node, bool):
+        return not node
+    return node.part if isinstance(node, Not) else Not(node)
+
+
+def _join(nodes: Iterable[Node | bool], kind: type[AllOf] | type[AnyOf], *, absorbing: bool) -> Node | bool:
+    preds: set[int] = set()
+    parts: dict[Node, None] = {}
+    for node in nodes:
+        if isinstance(node, bool):
+            if node is absorbing:
+                return absorbing
+        elif isinstance(node, kind) or _single(node):
+            preds |= node.preds  # type: ignore[union-attr]
+            parts.update(dict.fromkeys(node.parts))  # type: ignore[union-attr]
+        else:
+            parts[node] = None
+    return _built(frozenset(preds), tuple(parts), kind, absorbing=absorbing)
+
+
+def _built(
+    preds: frozenset[int], parts: tuple[Node, ...], kind: type[AllOf] | type[AnyOf], *, absorbing: bool
+) -> Node | bool:
+    if not preds and not parts:
+        return not absorbing
+    if not preds and len(parts) == 1:
+        return parts[0]
+    if len(preds) == 1 and not parts:
+        return AnyOf(preds)
+    return kind(preds, parts)
+
+
+def _single(node: Node) -> bool:
+    return isinstance(node, AnyOf) and len(node.preds) == 1 and not node.parts
+
+
+def predicates_of(node: Node) -> frozenset[int]:
+    """The numbers of all predicates asked anywhere in it."""
+    if isinstance(node, Not):
+        return predicates_of(node.part)
+    return node.preds.union(*map(predicates_of, node.parts))
+
+
+def resolve(node: Node, decided: Set[int], true: Set[int]) -> Node | bool:
+    """What is left of ``node`` once the predicates ``decided`` are known, those in ``true`` being true."""
+    if isinstance(node, Not):
+        return negate(resolve(node.part, decided, true))
+    known = node.preds & decided
+    if isinstance(node, AllOf):
+        if not known <= true:
+            return False
+        parts = (resolve(part, decided, true) for part in node.parts)
+        return all_of((*_open(node.preds - known, AllOf), *parts)) if known or node.parts else node
+    if not known.isdisjoint(true):
+        return True
+    parts = (resolve(part, decided, true) for part in node.parts)
+    return any_of((*_open(node.preds - known, AnyOf), *parts)) if known or node.parts else node
+
+
+def _open(preds: Set[int], kind: type[AllOf] | type[AnyOf]) -> tuple[Node, ...]:
+    if not preds:
+        return ()
+    return (AnyOf(frozenset(preds)),) if len(preds) == 1 else (kind(frozenset(preds)),)

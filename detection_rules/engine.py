@@ -1,0 +1,203 @@
+"""Event groups -> the rules that fire on each event. The heart; read ``plan`` and ``class_cache`` with it.
+
+Each distinct value is matched once (its class), each distinct combination of classes is decided once (the plan), and
+both are dicts, so the loop over events that repeat runs in C.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from detection_rules.class_cache import Budget, ValueClasses, hashable
+from detection_rules.column_matcher import ColumnMatcher
+from detection_rules.condition import Node, any_of, resolve
+from detection_rules.plan import Plan, Rules
+from detection_rules.predicate import ABSENT, Column, Exists, Null, Predicate, Text, Wildcard
+from detection_rules.rule import Rule
+from soc_model.event import EventGroup, EventType
+from soc_model.source import Logsource
+
+CACHE_BYTES = 48 * 1024 * 1024
+TYPES = 4096
+PLANS = 1024
+NOTHING: frozenset[int] = frozenset()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EngineCounters:
+    """How the caches do: what was not found in them, and how often they were emptied for want of room."""
+
+    events: int
+    value_misses: int
+    tuple_misses: int
+    plans: int
+    cache_bytes: int
+    clears: int
+
+
+class Engine:
+    """All rules, compiled; decides events and remembers, within ``cache_bytes``, what it has decided."""
+
+    def __init__(
+        self,
+        rules: Sequence[Rule],
+        predicates: dict[Predicate, int],
+        *,
+        hyperscan: bool = True,
+        cache_bytes: int = CACHE_BYTES,
+    ) -> None:
+        self.rules = rules
+        self.events = 0
+        self._hyperscan = hyperscan
+        self._columns = {number: asked.column for asked, number in predicates.items()}
+        self._weak = frozenset(number for asked, number in predicates.items() if _is_weak(asked))
+        self._by_column: dict[Column, dict[int, Predicate]] = {}
+        for asked, number in predicates.items():
+            self._by_column.setdefault(asked.column, {})[number] = asked
+        self._budget = Budget(cache_bytes)
+        self._classes: dict[Column, ValueClasses] = {}
+        self._seen: dict[Logsource, list[tuple[int, list[Node]]]] = {}
+        self._plans: dict[tuple[Any, ...], Plan] = {}
+        self._types: dict[EventType, Plan] = {}
+        self._forgotten_misses = 0
+
+    def match(self, group: EventGroup) -> list[Rules]:
+        """The numbers of the rules that fire on each event of the group, in order."""
+        plan = self.plan(group.type)
+        self.events += len(group)
+        try:
+            found = self._decide(plan, group.fields, _same)
+        except TypeError:  # a list among the values: dicts do not take them
+            found = self._decide(plan, group.fields, hashable)
+        for index in group.unparsed:
+            found[index] = plan.decide_by_keywords(self.keyword_class([raw_text(group.raws[index])]))
+        return found
+
+    def plan(self, event_type: EventType) -> Plan:
+        """What the type leaves open of all rules."""
+        found = self._types.get(event_type)
+        if found is None:
+            if len(self._types) >= TYPES:
+                self._types.clear()
+            found = self._types[event_type] = self._plan(event_type)
+        return found
+
+    def classes(self, column: Column) -> ValueClasses:
+        """The classes of a column's values."""
+        found = self._classes.get(column)
+        if found is None:
+            matcher = ColumnMatcher(self._by_column.get(column, {}), hyperscan=self._hyperscan)
+            ask = matcher.classify_pair if isinstance(column, tuple) else matcher.classify
+            found = self._classes[column] = ValueClasses(ask, self._budget)
+        return found
+
+    def column_class(self, column: Column, event: dict[str, Any]) -> frozenset[int]:
+        """The predicates of the column that one event satisfies."""
+        return self._column(column, [event], hashable)[0]
+
+    def column_of(self, number: int) -> Column:
+        """The column that a predicate is asked of."""
+        return self._columns[number]
+
+    def column_class_of(self, column: Column, value: Any) -> frozenset[int]:
+        """The predicates of the column that one value satisfies."""
+        return self.classes(column)[hashable(value)]
+
+    def keyword_class(self, values: Iterable[Any]) -> frozenset[int]:
+        """The keywords found in any of the values."""
+        classes = self.classes(None)
+        return NOTHING.union(*(classes[hashable(value)] for value in values))
+
+    def conditions(self, logsource: Logsource) -> list[tuple[int, list[Node]]]:
+        """(rule number, conditions of its variants) for the rules that see events of the logsource."""
+        found = self._seen.get(logsource)
+        if found is None:
+            if len(self._seen) >= PLANS:
+                self._seen.clear()
+            found = self._seen[logsource] = list(self._covering(logsource))
+        return found
+
+    def counters(self) -> EngineCounters:
+        """The caches' counters as of now."""
+        return EngineCounters(
+            events=self.events,
+            value_misses=sum(classes.misses for classes in self._classes.values()),
+            tuple_misses=sum(plan.misses for plan in self._plans.values()) + self._forgotten_misses,
+            plans=len(self._plans),
+            cache_bytes=self._budget.used_bytes,
+            clears=self._budget.clears,
+        )
+
+    def _covering(self, logsource: Logsource) -> Iterator[tuple[int, list[Node]]]:
+        for number, rule in enumerate(self.rules):
+            nodes = [variant.condition for variant in rule.variants if variant.logsource.covers(logsource)]
+            if nodes:
+                yield number, nodes
+
+    def _decide(self, plan: Plan, events: Sequence[dict[str, Any]], key: Callable[[Any], Any]) -> list[Rules]:
+        if not plan.columns:
+            return [plan.always] * len(events)
+        columns = [self._column(column, events, key) for column in plan.columns]
+        return list(map(plan.__getitem__, zip(*columns, strict=True)))
+
+    def _column(
+        self, column: Column, events: Sequence[dict[str, Any]], key: Callable[[Any], Any]
+    ) -> list[frozenset[int]]:
+        class_of = self.classes(column).__getitem__
+        if column is None:
+            rows: Iterable[Iterable[Any]] = (event.values() for event in events)
+            if key is not _same:
+                rows = (map(key, row) for row in rows)
+            return [NOTHING.union(*found) if any(found := list(map(class_of, row))) else NOTHING for row in rows]
+        values: Iterable[Any]
+        if isinstance(column, tuple):
+            one, other = column
+            values = [(event.get(one, ABSENT), event.get(other, ABSENT)) for event in events]
+        else:
+            values = [event.get(column, ABSENT) for event in events]
+        return list(map(class_of, values if key is _same else map(key, values)))
+
+    def _plan(self, event_type: EventType) -> Plan:
+        constants = [(name, value) for name, value in event_type.constants if name in self._by_column]
+        classes = tuple((name, self.classes(name)[value]) for name, value in constants)
+        key = (event_type.logsource, classes)
+        found = self._plans.get(key)
+        if found is None:
+            if len(self._plans) >= PLANS:
+                self._forget_plans()
+            found = self._plans[key] = self._made(event_type.logsource, classes)
+        return found
+
+    def _made(self, logsource: Logsource, classes: Iterable[tuple[str, frozenset[int]]]) -> Plan:
+        decided = {number for name, _ in classes for number in self._by_column[name]}
+        true = NOTHING.union(*(found for _, found in classes))
+        nodes: dict[int, Node] = {}
+        always: list[int] = []
+        for rule, conditions in self.conditions(logsource):
+            left = any_of([resolve(node, decided, true) for node in conditions])
+            if left is True:
+                always.append(rule)
+            elif left is not False:
+                nodes[rule] = left
+        return Plan(nodes, tuple(always), self._columns, self._weak, self._budget)
+
+    def _forget_plans(self) -> None:
+        self._forgotten_misses += sum(plan.misses for plan in self._plans.values())
+        for plan in self._plans.values():
+            self._budget.leave(plan.clear)
+        self._plans.clear()
+        self._types.clear()
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+def _is_weak(asked: Predicate) -> bool:
+    """Whether a predicate holds for most events, so that its presence says little."""
+    return isinstance(asked.test, Null | Exists) or asked.test == Text((Wildcard.MANY,))
+
+
+def raw_text(raw: bytes) -> str:
+    """A record as text, whatever its bytes."""
+    return raw.decode("utf-8", "backslashreplace")

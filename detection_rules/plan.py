@@ -1,0 +1,112 @@
+"""What is left of all rules for one type of event, and the memo from tuples of classes to rules.
+
+A plan is a dict: key, the classes of an event's fields in the order of ``columns``; value, the numbers of the rules
+that fire. A key seen for the first time evaluates only rules whose *witness* is present: a set of predicates of which
+one must be true wherever the rule fires (for and the cheapest part's, for or the union, for not there is none).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Set
+
+from detection_rules.class_cache import Budget
+from detection_rules.condition import AllOf, AnyOf, Node, Not, predicates_of
+from detection_rules.predicate import Column
+
+Rules = tuple[int, ...]
+Key = tuple[frozenset[int], ...]
+
+ENTRY_BYTES = 200
+CLASS_BYTES = 8
+
+
+class Plan(dict[Key, Rules]):
+    """The rules that an event type leaves open. ``always`` fire on every event of the type.
+
+    ``fields`` are the names of the fields that matter, or None where keyword rules look at all of them.
+    """
+
+    def __init__(
+        self, nodes: Mapping[int, Node], always: Rules, columns: Mapping[int, Column], weak: Set[int], budget: Budget
+    ) -> None:
+        """``columns``: the column of each predicate; ``weak`` predicates hold for most events: poor witnesses."""
+        super().__init__()
+        self.nodes = dict(nodes)
+        self.always = always
+        asked = {rule: predicates_of(node) for rule, node in nodes.items()}
+        self.columns: tuple[Column, ...] = tuple(
+            sorted({columns[number] for numbers in asked.values() for number in numbers}, key=str)
+        )
+        self.keyword_rules = {
+            rule: keywords
+            for rule, numbers in asked.items()
+            if (keywords := frozenset(number for number in numbers if columns[number] is None))
+        }
+        self.fields: frozenset[str] | None = None if None in self.columns else frozenset(_names(self.columns))
+        self.misses = 0
+        self._budget = budget
+        self._witnesses, self._unwitnessed = _witnesses(nodes, asked, weak)
+        budget.share(self.clear)
+
+    def __missing__(self, key: Key) -> Rules:
+        self.misses += 1
+        found = self.decide(frozenset().union(*key))
+        self._budget.spend(ENTRY_BYTES + CLASS_BYTES * len(key))
+        self[key] = found
+        return found
+
+    def decide(self, present: frozenset[int]) -> Rules:
+        """The rules that fire when exactly the predicates ``present`` are true, in order."""
+        candidates = set(self._unwitnessed)
+        for number in present & self._witnesses.keys():
+            candidates.update(self._witnesses[number])
+        fired = [rule for rule in candidates if self.nodes[rule].holds(present)]
+        return tuple(sorted((*self.always, *fired))) if fired else self.always
+
+    def decide_by_keywords(self, present: frozenset[int]) -> Rules:
+        """The rules that fire on an event without fields, because of a keyword that was found in it."""
+        return tuple(
+            rule
+            for rule, keywords in self.keyword_rules.items()
+            if not keywords.isdisjoint(present) and self.nodes[rule].holds(present)
+        )
+
+
+def _names(columns: Iterable[Column]) -> Iterator[str]:
+    for column in columns:
+        yield from column if isinstance(column, tuple) else (column,) if column is not None else ()
+
+
+def _witnesses(
+    nodes: Mapping[int, Node], asked: Mapping[int, frozenset[int]], weak: Set[int]
+) -> tuple[dict[int, list[int]], list[int]]:
+    """(rules by each predicate of their witness, rules that have none)."""
+    uses = Counter(number for numbers in asked.values() for number in numbers)
+    found: dict[int, list[int]] = {}
+    without = []
+    for rule, node in nodes.items():
+        witness = witness_of(node, uses, weak)
+        if witness is None:
+            without.append(rule)
+        for number in witness or ():
+            found.setdefault(number, []).append(rule)
+    return found, without
+
+
+def witness_of(node: Node, uses: Mapping[int, int], weak: Set[int]) -> frozenset[int] | None:
+    """Predicates of which at least one is true wherever ``node`` holds; None where there is no such set."""
+    match node:
+        case Not():
+            return None
+        case AnyOf():
+            found = [witness_of(part, uses, weak) for part in node.parts]
+            known = [one for one in found if one is not None]
+            return node.preds.union(*known) if len(known) == len(found) else None
+        case AllOf():
+            ours = [frozenset((number,)) for number in node.preds]
+            theirs = [one for part in node.parts if (one := witness_of(part, uses, weak)) is not None]
+            return min((*ours, *theirs), key=lambda witness: _cost(witness, uses, weak), default=None)
+
+
+def _cost(witness: Iterable[int], uses: Mapping[int, int], weak: Set[int]) -> int:
+    """How often the set is likely to be present for nothing: predicates of many rules are those of common values."""
+    return sum(uses[number] + (1000 if number in weak else 0) for number in witness)

@@ -1,0 +1,85 @@
+"""All regular expressions of one column against one text at once: in Hyperscan where it is installed.
+
+What Hyperscan does not take, and everything where it is missing, runs on at most ``BACKTRACKING_BYTES`` of the text.
+Nothing is compiled before the first text comes.
+"""
+
+import re
+from collections.abc import Iterable
+from typing import Any
+
+from detection_rules.predicate import Regex
+from detection_rules.regex_check import BACKTRACKING_BYTES, needs_backtracking, python_flags
+
+Numbered = tuple[int, Regex]
+
+
+class RegexMatcher:
+    """Matches texts as they are, case and all. ``hyperscan=False`` does without it, as where it is not installed."""
+
+    def __init__(self, patterns: Iterable[Numbered], *, hyperscan: bool = True) -> None:
+        self._pending: list[Numbered] | None = list(patterns)
+        self._hyperscan = hyperscan
+        self._database: Any = None
+        self._others: list[tuple[int, re.Pattern[str]]] = []
+
+    def match(self, text: str, found: set[int]) -> None:
+        """Add the numbers of all expressions found in ``text``, which must hold no lone surrogates."""
+        if self._pending is not None:
+            self._compile(self._pending)
+            self._pending = None
+        if self._database is not None:
+            self._database.scan(text.encode(), match_event_handler=_collect, context=found)
+        head = text[:BACKTRACKING_BYTES]
+        found.update(number for number, pattern in self._others if pattern.search(head))
+
+    def _compile(self, patterns: list[Numbered]) -> None:
+        linear = [] if not self._hyperscan else [one for one in patterns if not needs_backtracking(*_key(one))]
+        self._database, taken = _database(linear) if linear else (None, set())
+        self._others = [
+            (number, re.compile(regex.pattern, python_flags(regex.flags)))
+            for number, regex in patterns
+            if number not in taken
+        ]
+
+
+def _key(numbered: Numbered) -> tuple[str, str]:
+    return numbered[1].pattern, numbered[1].flags
+
+
+def _collect(number: int, start: int, end: int, flags: int, found: Any) -> None:
+    found.add(number)
+
+
+def _database(patterns: list[Numbered]) -> tuple[Any, set[int]]:
+    """(A Hyperscan database, the numbers in it); without those it does not take, (None, none) where it is missing."""
+    try:
+        import hyperscan  # noqa: PLC0415  (optional, and only processes that match need it)
+    except ImportError:
+        return None, set()
+    taken = list(patterns)
+    try:
+        return _compiled(hyperscan, taken), {number for number, _ in taken}
+    except hyperscan.error:
+        taken = [one for one in patterns if _takes(hyperscan, one)]
+    return (_compiled(hyperscan, taken), {number for number, _ in taken}) if taken else (None, set())
+
+
+def _takes(hyperscan: Any, numbered: Numbered) -> bool:
+    try:
+        _compiled(hyperscan, [numbered])
+    except hyperscan.error:
+        return False
+    return True
+
+
+def _compiled(hyperscan: Any, patterns: list[Numbered]) -> Any:
+    flags = {"i": hyperscan.HS_FLAG_CASELESS, "m": hyperscan.HS_FLAG_MULTILINE, "s": hyperscan.HS_FLAG_DOTALL}
+    common = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
+    database = hyperscan.Database()
+    database.compile(
+        expressions=[regex.pattern.encode() for _, regex in patterns],
+        ids=[number for number, _ in patterns],
+        flags=[common | sum(flags[flag] for flag in regex.flags) for _, regex in patterns],
+    )
+    return database
