@@ -1,0 +1,1 @@
+"""Collecting: bytes from a source become whole records (transports), and records become events (formats)."""

@@ -1,0 +1,237 @@
+"""A format declared as YAML, read and checked: every complaint names file and line.
+
+Keys of ``formats/NAME.yml`` (all but ``description`` and ``time`` may be left out):
+  description   one line for people
+  layer         the layer such sources usually watch
+  recognise     fields: names that must all be there (one of a list: [a, b]); values: {field: [allowed values]}
+  time          list of {field, kind: iso | s | ms | us | any | PATTERN with %}; the first that can be read counts
+  identity      fields that together identify the record everywhere
+  dataset       a name, or {prefix, field}
+  logsource     product, category, service: each a name or {field}
+  constants     fields with one value per event type
+  header        ECS column: source field or list of fields; {field, word: N} takes the Nth word
+  fields        Sigma field: source field or list of fields; {field, word: N}, {field, before: C} or {field, after: C}
+"""
+
+import re
+from difflib import get_close_matches
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
+
+from soc_model.event import HEADER
+from soc_model.layer import Layer
+from soc_model.problem import Problem
+
+KEYS = (
+    "description",
+    "layer",
+    "recognise",
+    "time",
+    "identity",
+    "dataset",
+    "logsource",
+    "constants",
+    "header",
+    "fields",
+)
+KINDS = ("iso", "s", "ms", "us", "any")
+FILE_BYTES = 256 * 1024
+
+
+class Pick(NamedTuple):
+    """One way to a value: a field, or a part of its text (the Nth word, or what stands before or after a sign)."""
+
+    field: str
+    word: int | None = None
+    before: str = ""
+    after: str = ""
+
+    def of(self, fields: dict[str, Any]) -> Any:
+        """The value in these fields, ``None`` when it is not there."""
+        value = fields.get(self.field)
+        if self.word is None and not self.before and not self.after:
+            return value
+        if not isinstance(value, str):
+            return None
+        if self.word is not None:
+            words = value.split(" ", self.word + 1)
+            return words[self.word] if self.word < len(words) else None
+        return value.partition(self.before)[0] if self.before else value.partition(self.after)[2]
+
+
+class Name(NamedTuple):
+    """A name that is fixed, or the prefix and the field that make it."""
+
+    fixed: str
+    field: str = ""
+
+
+class Declaration(NamedTuple):
+    """One declared format, checked."""
+
+    name: str
+    description: str
+    layer: Layer | None
+    must_have: tuple[tuple[str, ...], ...]
+    must_be: dict[str, tuple[Any, ...]]
+    times: tuple[tuple[str, str], ...]
+    identity: tuple[str, ...]
+    dataset: Name
+    logsource: dict[str, Name]
+    constants: tuple[str, ...]
+    header: dict[str, tuple[Pick, ...]]
+    fields: dict[str, tuple[Pick, ...]]
+
+
+def read_declaration(path: Path) -> Declaration:
+    """The declaration in a file; raises ``Problem`` with file and line for what is wrong in it."""
+    return _Reader(path).declaration()
+
+
+class _Reader:
+    """Reads one file, remembering on which line every key stands."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        text = path.read_bytes()
+        if len(text) > FILE_BYTES:
+            raise Problem(str(path), f"larger than {FILE_BYTES} bytes")
+        try:
+            node = yaml.compose(text, Loader=yaml.SafeLoader)
+            self._lines = _lines(node, ())
+            self._data = yaml.safe_load(text)
+        except (yaml.YAMLError, RecursionError, ValueError) as error:
+            mark = getattr(error, "problem_mark", None)
+            raise Problem(f"{path}:{mark.line + 1 if mark else 1}", f"no YAML: {error}") from error
+
+    def declaration(self) -> Declaration:
+        data = self._known((), self._mapping(()), KEYS)
+        if "time" not in data:
+            raise self._problem((), "no 'time'")
+        recognise = self._known(("recognise",), self._mapping(("recognise",)), ("fields", "values"))
+        return Declaration(
+            name=self._path.stem,
+            description=str(data.get("description", "")),
+            layer=self._layer(),
+            must_have=tuple(tuple(_listed(one)) for one in recognise.get("fields") or ()),
+            must_be={name: tuple(_listed(one)) for name, one in (recognise.get("values") or {}).items()},
+            times=self._times(),
+            identity=self._names("identity"),
+            dataset=self._name(("dataset",), ("prefix", "field"), self._path.stem),
+            logsource=self._logsource(),
+            constants=self._names("constants"),
+            header=self._picks("header", HEADER),
+            fields=self._picks("fields", None),
+        )
+
+    def _problem(self, place: tuple[str | int, ...], what: str) -> Problem:
+        while place and place not in self._lines:
+            place = place[:-1]
+        return Problem(f"{self._path}:{self._lines.get(place, 1)}", what)
+
+    def _at(self, place: tuple[str | int, ...]) -> Any:
+        value = self._data
+        for step in place:
+            value = value.get(step) if isinstance(value, dict) else None
+        return value
+
+    def _mapping(self, place: tuple[str | int, ...]) -> dict[str, Any]:
+        value = self._at(place)
+        if value is None and place:
+            return {}
+        if not isinstance(value, dict) or not all(isinstance(key, str) for key in value):
+            raise self._problem(place, f"{_said(place)} must be a mapping with text keys")
+        return value
+
+    def _known(self, place: tuple[str | int, ...], value: dict[str, Any], known: tuple[str, ...]) -> dict[str, Any]:
+        for key in value:
+            if key not in known:
+                close = get_close_matches(key, known, 1, 0.5)
+                hint = f", did you mean {close[0]!r}?" if close else f"; known are {', '.join(known)}"
+                raise self._problem((*place, key), f"unknown key {key!r}{hint}")
+        return value
+
+    def _layer(self) -> Layer | None:
+        value = self._at(("layer",))
+        if value is None:
+            return None
+        if value not in tuple(Layer):
+            raise self._problem(("layer",), f"unknown layer {value!r}; there are {', '.join(Layer)}")
+        return Layer(value)
+
+    def _names(self, key: str) -> tuple[str, ...]:
+        names = _listed(self._at((key,)) or [])
+        if not all(isinstance(name, str) and name for name in names):
+            raise self._problem((key,), f"{key!r} must be a list of field names")
+        return tuple(names)
+
+    def _times(self) -> tuple[tuple[str, str], ...]:
+        times = []
+        for i, entry in enumerate(_listed(self._at(("time",)))):
+            if not isinstance(entry, dict) or not isinstance(entry.get("field"), str):
+                raise self._problem(("time", i), "a time must be {field: NAME, kind: KIND}")
+            self._known(("time", i), entry, ("field", "kind"))
+            kind = str(entry.get("kind", "any"))
+            if kind not in KINDS and "%" not in kind:
+                raise self._problem(("time", i, "kind"), f"unknown kind {kind!r}; {', '.join(KINDS)} or a % pattern")
+            times.append((entry["field"], kind))
+        return tuple(times)
+
+    def _name(self, place: tuple[str | int, ...], keys: tuple[str, ...], default: str) -> Name:
+        value = self._at(place)
+        if value is None:
+            return Name(default)
+        if isinstance(value, str):
+            return Name(value)
+        if not isinstance(value, dict) or not isinstance(value.get("field"), str):
+            raise self._problem(place, f"{_said(place)} must be a name or have a 'field'")
+        self._known(place, value, keys)
+        return Name(str(value.get("prefix", "")), value["field"])
+
+    def _logsource(self) -> dict[str, Name]:
+        parts = ("product", "category", "service")
+        given = self._known(("logsource",), self._mapping(("logsource",)), parts)
+        return {part: self._name(("logsource", part), ("field",), "") for part in given}
+
+    def _picks(self, key: str, known: tuple[str, ...] | None) -> dict[str, tuple[Pick, ...]]:
+        value = self._mapping((key,))
+        if known is not None:
+            self._known((key,), value, known)
+        return {name: tuple(self._pick((key, name), one) for one in _listed(entry)) for name, entry in value.items()}
+
+    def _pick(self, place: tuple[str | int, ...], entry: Any) -> Pick:
+        if isinstance(entry, str):
+            return Pick(entry)
+        if not isinstance(entry, dict) or not isinstance(entry.get("field"), str):
+            raise self._problem(place, f"{_said(place)} must name source fields")
+        self._known(place, entry, ("field", "word", "before", "after"))
+        word = entry.get("word")
+        if word is not None and not (type(word) is int and 0 <= word < 64):
+            raise self._problem(place, "'word' must be a number from 0 to 63")
+        return Pick(entry["field"], word, str(entry.get("before", "")), str(entry.get("after", "")))
+
+
+def _lines(node: Any, place: tuple[str | int, ...]) -> dict[tuple[str | int, ...], int]:
+    """The line of every key and item."""
+    lines: dict[tuple[str | int, ...], int] = {}
+    if isinstance(node, yaml.MappingNode):
+        for key, value in node.value:
+            step = (*place, key.value)
+            lines |= {**_lines(value, step), step: key.start_mark.line + 1}
+    elif isinstance(node, yaml.SequenceNode):
+        for i, value in enumerate(node.value):
+            lines |= {**_lines(value, (*place, i)), (*place, i): value.start_mark.line + 1}
+    return lines
+
+
+def _listed(value: Any) -> list[Any]:
+    return value if isinstance(value, list) else [value]
+
+
+def _said(place: tuple[str | int, ...]) -> str:
+    return repr(".".join(map(str, place))) if place else "a format"
+
+
+SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_.-]{0,39}")

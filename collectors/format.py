@@ -1,0 +1,90 @@
+"""What a format is, and how to find one by its name.
+
+A format is two pure functions over bytes: ``cut`` (run by collect) finds whole records, ``parse`` (run by a detect
+worker) gives events. It lives in ``formats/NAME.py`` as a module with these functions, or in ``formats/NAME.yml`` as
+declared JSON (``collectors.declared``). The file name is its name; names are listed without importing anything.
+"""
+
+import importlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Protocol, cast
+
+from collectors.declared import load_declared
+from collectors.lines import Cut
+from soc_model.event import EventGroup, Wanted
+from soc_model.problem import Problem
+
+__all__ = ["Cut", "Format", "format_names", "guess_format", "load_format"]
+
+FORMATS = Path(__file__).parent / "formats"
+HEAD_BYTES = 64 * 1024
+
+
+class Format(Protocol):
+    """Two pure functions and a recogniser. Invariants, for any bytes:
+
+    - ``cut`` never raises; pieces of any size give the same records as one piece; with ``final`` nothing that could
+      be a record stays in ``rest``.
+    - ``parse`` never raises; each record gives exactly one event (an .evtx chunk: one for each event in it). What
+      cannot be understood is an event in ``EventGroup.unparsed``.
+    - ``wanted`` only spares work: a wanted field has the same value as when all are wanted.
+    """
+
+    @property
+    def name(self) -> str: ...
+
+    def recognise(self, head: bytes, path: str) -> bool:
+        """Whether the first bytes of a file (at most ``HEAD_BYTES``) look like this format."""
+        ...
+
+    def cut(self, data: bytes, context: dict[str, Any], final: bool) -> Cut: ...
+
+    def parse(self, records: Sequence[bytes], context: dict[str, Any], wanted: Wanted) -> list[EventGroup]: ...
+
+
+def format_names(folders: Sequence[Path] = ()) -> list[str]:
+    """The names of all formats, sorted; nothing is imported or read."""
+    files = [path for folder in (FORMATS, *folders) for path in folder.glob("[a-z]*.*")]
+    return sorted({path.stem for path in files if path.suffix in (".py", ".yml")})
+
+
+def load_format(name: str, folders: Sequence[Path] = ()) -> Format:
+    """The format of that name; ``folders`` may hold more declared ones. Raises ``Problem`` when unknown or wrong."""
+    if name.isidentifier() and (FORMATS / f"{name}.py").is_file():
+        return cast(Format, importlib.import_module(f"collectors.formats.{name}"))
+    for folder in (FORMATS, *folders):
+        if name.isidentifier() and (path := folder / f"{name}.yml").is_file():
+            return load_declared(path)
+    raise Problem(f"format {name!r}", f"unknown; there are {', '.join(format_names(folders))}")
+
+
+#: The order in which ``guess_format`` asks: the more telling a format's beginning, the earlier.
+GUESS_ORDER = (
+    "evtx",
+    "windows_json",
+    "kubernetes_audit",
+    "zeek",
+    "nginx_json",
+    "dns_json",
+    "database_audit",
+    "json",
+    "syslog",
+)
+
+
+def guess_format(head: bytes, path: str, folders: Sequence[Path] = ()) -> str:
+    """The name of the first format that recognises the beginning of a file, for ``--format auto``.
+
+    Raises ``Problem`` when none does.
+    """
+    names = format_names(folders)
+    for name in sorted(names, key=lambda name: (_rank(name), name)):
+        if load_format(name, folders).recognise(head[:HEAD_BYTES], path):
+            return name
+    raise Problem(path, f"not recognised as any of {', '.join(names)}; name the format")
+
+
+def _rank(name: str) -> float:
+    """Where to ask a format: formats of other folders come before the two that take nearly anything."""
+    return GUESS_ORDER.index(name) if name in GUESS_ORDER else GUESS_ORDER.index("json") - 0.5

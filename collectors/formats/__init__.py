@@ -1,0 +1,1 @@
+"""What records mean: one file per format, ``NAME.py`` (functions) or ``NAME.yml`` (declared JSON)."""

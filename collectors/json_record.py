@@ -1,0 +1,202 @@
+"""JSON records decoded: fast where they are well formed, tolerant where they are not, never raising.
+
+``msgspec`` decodes first. What it refuses (byte order mark, NUL padding, lone surrogates, control characters, NaN,
+invalid UTF-8) and what it would hide (the same key twice: it keeps the last) goes to a tolerant decoder: a lone
+surrogate becomes its escape, NaN and infinities their text, the values of a repeated key a list of all of them, so that a rule
+sees each. What that refuses too is reported as broken.
+"""
+
+import json
+import math
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import msgspec
+
+from collectors.lines import text_of
+
+Object = dict[str, Any]
+_DECODER = msgspec.json.Decoder(dict[str, Any])
+_UTF8 = ("utf-8", "ascii")
+DIGITS = 1000  # of an integer; longer ones stay text (Python itself refuses over 4,300)
+DEPTH = 100  # of nested arrays and objects; no honest record comes near
+
+
+class Objects(NamedTuple):
+    """One object per record, ``None`` where it is broken, and why it is."""
+
+    values: list[Object | None]
+    broken: dict[int, str]
+
+
+def read_objects(records: Sequence[bytes], context: dict[str, Any]) -> Objects:
+    """The JSON object in each record."""
+    if context.get("codec", "utf-8") in _UTF8:
+        try:
+            values: list[Object | None] = list(map(_DECODER.decode, records))
+        except (msgspec.MsgspecError, ValueError, RecursionError):
+            return _one_by_one(records, context)
+        return _with_repeats(records, values, context)
+    return _one_by_one(records, context)
+
+
+def _one_by_one(records: Sequence[bytes], context: dict[str, Any]) -> Objects:
+    values: list[Object | None] = []
+    broken: dict[int, str] = {}
+    for i, record in enumerate(records):
+        value, why = read_object(record, context)
+        values.append(value)
+        if value is None:
+            broken[i] = why
+    return Objects(values, broken)
+
+
+def _with_repeats(records: Sequence[bytes], values: list[Object | None], context: dict[str, Any]) -> Objects:
+    """Decode again, tolerantly, what has more key signs than keys: a key may stand there twice."""
+    signs = [record.count(b'":') for record in records]
+    broken: dict[int, str] = {}
+    for i, (value, n) in enumerate(zip(values, signs, strict=True)):
+        if value is not None and len(value) != n and count_keys(value) != n:
+            values[i], why = _tolerant(records[i], context)
+            if values[i] is None:
+                broken[i] = why
+    return Objects(values, broken)
+
+
+def read_object(record: bytes, context: dict[str, Any]) -> tuple[Object | None, str]:
+    """The JSON object in one record, or ``None`` and why it is broken."""
+    if context.get("codec", "utf-8") not in _UTF8:
+        return _tolerant(record, context)
+    try:
+        value: Object = _DECODER.decode(record)
+    except (msgspec.MsgspecError, ValueError, RecursionError):
+        return _tolerant(record, context)
+    found = _with_repeats([record], [value], context)
+    return found.values[0], found.broken.get(0, "")
+
+
+def count_keys(value: Any) -> int:
+    """How many keys all objects in ``value`` have together."""
+    if isinstance(value, dict):
+        return len(value) + sum(count_keys(item) for item in value.values() if isinstance(item, dict | list))
+    return sum(count_keys(item) for item in value if isinstance(item, dict | list))
+
+
+def _tolerant(record: bytes, context: dict[str, Any]) -> tuple[Object | None, str]:
+    text = text_of(record, context).strip("\0 \t\r\n\ufeff")
+    try:
+        value = _TOLERANT.decode(text)
+        if not isinstance(value, dict):
+            return None, f"JSON {type(value).__name__}, not an object"
+        if _depth_over(value, DEPTH):
+            return None, f"JSON nested deeper than {DEPTH}"
+    except json.JSONDecodeError as error:
+        return None, f"JSON: {error.msg} at character {error.pos}"
+    except (RecursionError, ValueError) as error:
+        return None, f"JSON: {type(error).__name__}"
+    return _without_surrogates(value) if _has_surrogate(text) else value, ""
+
+
+def _integer(digits: str) -> int | str:
+    return int(digits) if len(digits) <= DIGITS else digits
+
+
+def _number(text: str) -> float | str:
+    value = float(text)
+    return value if math.isfinite(value) else text
+
+
+def _merged(pairs: list[tuple[str, Any]]) -> Object:
+    """The object of these pairs; a key that stands there more than once has the list of its different values."""
+    value = dict(pairs)
+    if len(value) == len(pairs):
+        return value
+    every: dict[str, list[Any]] = {}
+    for name, item in pairs:
+        items = every.setdefault(name, [])
+        items += [one for one in (item if isinstance(item, list) else [item]) if one not in items]
+    return {name: items if len(items) > 1 else value[name] for name, items in every.items()}
+
+
+_TOLERANT = json.JSONDecoder(
+    strict=False, object_pairs_hook=_merged, parse_int=_integer, parse_float=_number, parse_constant=str
+)
+
+
+def _has_surrogate(text: str) -> bool:
+    """Whether decoding may have left a lone surrogate: as a character or as its JSON escape."""
+    return "\\u" in text or not text.isascii()
+
+
+def _without_surrogates(value: Any) -> Any:
+    """The value with every lone surrogate replaced by its escape, so that everyone after us may encode it."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode()
+    if isinstance(value, list):
+        return [_without_surrogates(item) for item in value]
+    if isinstance(value, dict):
+        return {_without_surrogates(name): _without_surrogates(item) for name, item in value.items()}
+    return value
+
+
+def _depth_over(value: Any, limit: int) -> bool:
+    if not isinstance(value, dict | list):
+        return False
+    items = value.values() if isinstance(value, dict) else value
+    return limit == 0 or any(_depth_over(item, limit - 1) for item in items)
+
+
+def flatten(value: Object, wanted: frozenset[str] | None, parents: frozenset[str]) -> Object:
+    """One level of fields out of nested ones: ``{"a": {"b": 1}}`` gives ``a.b``.
+
+    A list of plain values stays; out of a list with objects each field has the list of its values. ``wanted``: only
+    these names (all when ``None``); ``parents`` is ``parents_of(wanted)``.
+    """
+    fields: Object = {}
+    _flatten_into(fields, "", value, wanted, parents)
+    return fields
+
+
+def parents_of(names: frozenset[str] | None) -> frozenset[str]:
+    """Every name whose object may hold one of ``names``."""
+    parts = [name.split(".") for name in names or ()]
+    return frozenset(".".join(part[:n]) for part in parts for n in range(1, len(part)))
+
+
+def _flatten_into(
+    fields: Object, prefix: str, value: Object, wanted: frozenset[str] | None, parents: frozenset[str]
+) -> None:
+    for key, item in value.items():
+        name = prefix + key
+        if isinstance(item, dict):
+            if wanted is None or name in parents:
+                _flatten_into(fields, name + ".", item, wanted, parents)
+        elif isinstance(item, list) and any(isinstance(one, dict | list) for one in item):
+            _flatten_list(fields, name, item, wanted, parents)
+        elif wanted is None or name in wanted:
+            _put(fields, name, item)
+
+
+def _flatten_list(
+    fields: Object, name: str, items: list[Any], wanted: frozenset[str] | None, parents: frozenset[str]
+) -> None:
+    for item in items:
+        if isinstance(item, dict):
+            if wanted is None or name in parents:
+                nested: Object = {}
+                _flatten_into(nested, name + ".", item, wanted, parents)
+                for key, one in nested.items():
+                    _put(fields, key, one, listed=True)
+        elif isinstance(item, list):
+            _flatten_list(fields, name, item, wanted, parents)
+        elif wanted is None or name in wanted:
+            _put(fields, name, item, listed=True)
+
+
+def _put(fields: Object, name: str, item: Any, listed: bool = False) -> None:
+    """Set a field; a second value for the same name makes (or extends) a list."""
+    if name not in fields:
+        fields[name] = list(item) if isinstance(item, list) else [item] if listed else item
+        return
+    held = fields[name]
+    fields[name] = (held if isinstance(held, list) else [held]) + (item if isinstance(item, list) else [item])
