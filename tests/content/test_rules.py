@@ -43,7 +43,7 @@ def samples() -> Iterator[Any]:
                 yield pytest.param(read(path)["id"], sample, kind == "match", id=f"{name}-{kind}-{nth}")
 
 
-@pytest.mark.parametrize(("rule_id", "sample", "fires"), samples())
+@pytest.mark.parametrize(("rule_id", "sample", "fires"), list(samples()))
 def test_sample_through_the_pipeline(rule_id: str, sample: dict[str, Any], fires: bool, own_rules: Snapshot) -> None:
     assert (rule_id in run_sample(sample, own_rules)) is fires
 
