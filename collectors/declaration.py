@@ -48,10 +48,15 @@ class Pick(NamedTuple):
     before: str = ""
     after: str = ""
 
+    @property
+    def plain(self) -> bool:
+        """Whether the value is the field's own."""
+        return self.word is None and not self.before and not self.after
+
     def of(self, fields: dict[str, Any]) -> Any:
         """The value in these fields, ``None`` when it is not there."""
         value = fields.get(self.field)
-        if self.word is None and not self.before and not self.after:
+        if self.plain:
             return value
         if not isinstance(value, str):
             return None

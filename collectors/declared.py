@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from collectors.declaration import SAFE_NAME, Declaration, Name, Pick, read_declaration
-from collectors.header import EMPTY, column_of
-from collectors.json_record import flatten, parents_of, read_object, read_objects
+from collectors.header import column_of, first_values
+from collectors.json_record import Objects, flatten, parents_of, read_object, read_objects
 from collectors.lines import Cut, cut_lines, sample_lines, starts, text_of
 from collectors.timestamp import any_us, epoch_us, format_us, iso_us, zone_of
 from soc_model.event import EventGroup, EventType, Wanted
@@ -47,18 +47,22 @@ class DeclaredFormat:
 
     def parse(self, records: Sequence[bytes], context: dict[str, Any], wanted: Wanted) -> list[EventGroup]:
         """One event per line, grouped by type."""
-        values, broken = read_objects(records, context)
-        members: dict[Key, list[int]] = {}
-        for i, value in enumerate(values):
-            if value is not None:
-                members.setdefault(self._key(value), []).append(i)
-        chunk = _Chunk(records, starts(records), context)
+        read = read_objects(records, context)
+        chunk = _Chunk(records, starts(records), context, read.plain)
         groups = []
-        for key, at in members.items():
+        for key, at in self._members(read).items():
             type_ = self._type(key, context)
-            objects = [value for i in at if (value := values[i]) is not None]
+            objects = [value for i in at if (value := read.values[i]) is not None]
             groups.append(self._group(type_, objects, at, chunk, wanted(type_)))
-        return groups + self._broken(broken, chunk)
+        return groups + self._broken(read.broken, chunk)
+
+    def _members(self, read: Objects) -> dict[Key, list[int]]:
+        """The indices of the records of each type."""
+        members: dict[Key, list[int]] = {}
+        for i, value in enumerate(read.values):
+            if value is not None:
+                members.setdefault(self._key(value, read.plain), []).append(i)
+        return members
 
     def _fits(self, value: Fields | None) -> bool:
         if value is None:
@@ -71,16 +75,16 @@ class DeclaredFormat:
             fields.get(name) in allowed for name, allowed in self.declaration.must_be.items()
         )
 
-    def _key(self, value: Fields) -> Key:
+    def _key(self, value: Fields, plain: bool) -> Key:
         """The values that make the type of a record."""
-        if not self._names_of_type:
+        names = self._names_of_type
+        if not names:
             return ()
-        fields = flatten(value, self._names_of_type, parents_of(self._names_of_type))
-        found = (fields.get(name) for name in sorted(self._names_of_type))
-        return tuple(item if type(item) in (str, int, bool) else None if item is None else str(item) for item in found)
+        fields = value if plain else flatten(value, frozenset(names), parents_of(frozenset(names)))
+        return tuple(_constant(fields.get(name)) for name in names)
 
     def _type(self, key: Key, context: dict[str, Any]) -> EventType:
-        said = dict(zip(sorted(self._names_of_type), key, strict=True))
+        said = dict(zip(self._names_of_type, key, strict=True))
         declared: dict[str, str] = context.get("logsource") or {}
         parts = {part: _named(name, said) for part, name in self.declaration.logsource.items()}
         parts |= {part: value for part, value in declared.items() if value and part in Logsource.__struct_fields__}
@@ -92,29 +96,57 @@ class DeclaredFormat:
     def _group(
         self, type_: EventType, objects: list[Fields], at: list[int], chunk: "_Chunk", names: frozenset[str] | None
     ) -> EventGroup:
-        needed = None if names is None else names | self._needed
-        parents = parents_of(needed)
-        fields = [flatten(value, needed, parents) for value in objects]
-        for event in fields:
-            _add_fields(event, self.declaration.fields)
+        if not chunk.plain:
+            needed = None if names is None else names | self._needed
+            parents = parents_of(needed)
+            objects = [flatten(value, needed, parents) for value in objects]
+        present = frozenset[str]().union(*objects)
+        self._add_fields(objects, present)
         return EventGroup(
             type=type_,
             decoder=self._decoder,
-            fields=fields,
+            fields=objects,
             raws=[chunk.records[i] for i in at],
-            times=[_time(event, self.declaration.times, chunk.zone) for event in fields],
+            times=self._times(objects, present, chunk.zone),
             bytes_at=[chunk.places[i] for i in at],
-            records=list(at),
-            header=self._header(fields),
-            identities=[_identity(event, self.declaration.identity) for event in fields],
+            records=at,
+            header=self._header(objects, present),
+            identities=self._identities(objects, present),
         )
 
-    def _header(self, fields: list[Fields]) -> dict[str, list[Any]]:
-        columns = {
-            column: column_of(column, [_first(event, picks) for event in fields])
-            for column, picks in self.declaration.header.items()
-        }
-        return {column: values for column, values in columns.items() if values is not None}
+    def _add_fields(self, fields: list[Fields], present: frozenset[str]) -> None:
+        """Set the declared names that a record does not have itself."""
+        for name, picks in self.declaration.fields.items():
+            if (there := _there(picks, present)) is not None:
+                for event, value in zip(fields, _values(fields, there), strict=True):
+                    if value is not None and name not in event:
+                        event[name] = value
+
+    def _times(self, fields: list[Fields], present: frozenset[str], zone: tzinfo) -> list[int | None]:
+        times: list[int | None] = [None] * len(fields)
+        for name, kind in self.declaration.times:
+            if name in present:
+                times = [
+                    _read_time(event.get(name), kind, zone) if time is None else time
+                    for time, event in zip(times, fields, strict=True)
+                ]
+                if None not in times:
+                    break
+        return times
+
+    def _header(self, fields: list[Fields], present: frozenset[str]) -> dict[str, list[Any]]:
+        header: dict[str, list[Any]] = {}
+        for column, picks in self.declaration.header.items():
+            if (there := _there(picks, present)) and (fit := column_of(column, _values(fields, there))):
+                header[column] = fit
+        return header
+
+    def _identities(self, fields: list[Fields], present: frozenset[str]) -> list[str | None] | None:
+        names = self.declaration.identity
+        if not names or not present.issuperset(names):
+            return None
+        found = ([event.get(name) for name in names] for event in fields)
+        return [None if None in values else "|".join(map(str, values)) for values in found]
 
     def _broken(self, broken: dict[int, str], chunk: "_Chunk") -> list[EventGroup]:
         """The group of what could not be read; its logsource is what is known without a record."""
@@ -139,24 +171,25 @@ class DeclaredFormat:
 class _Chunk:
     """What all groups of one chunk share."""
 
-    def __init__(self, records: Sequence[bytes], places: list[int], context: dict[str, Any]) -> None:
+    def __init__(self, records: Sequence[bytes], places: list[int], context: dict[str, Any], plain: bool) -> None:
         self.records = records
         self.places = places
         self.context = context
+        self.plain = plain
         self.zone = zone_of(context.get("zone"))
 
 
-def _names_of_type(declaration: Declaration) -> frozenset[str]:
-    """The fields whose values decide a record's type."""
+def _names_of_type(declaration: Declaration) -> tuple[str, ...]:
+    """The fields whose values decide a record's type, sorted."""
     names = {name.field for name in (declaration.dataset, *declaration.logsource.values()) if name.field}
-    return frozenset(names | set(declaration.constants))
+    return tuple(sorted(names | set(declaration.constants)))
 
 
 def _needed(declaration: Declaration) -> frozenset[str]:
     """The fields that are read whatever the rules want."""
     picks = [*declaration.header.values(), *declaration.fields.values()]
     names = {pick.field for several in picks for pick in several} | {name for name, _ in declaration.times}
-    return frozenset(names | set(declaration.identity) | _names_of_type(declaration))
+    return frozenset(names | set(declaration.identity) | set(_names_of_type(declaration)))
 
 
 def _named(name: Name, said: Fields) -> str:
@@ -167,40 +200,28 @@ def _named(name: Name, said: Fields) -> str:
     return name.fixed + value if isinstance(value, str) and SAFE_NAME.fullmatch(value) else ""
 
 
-def _first(fields: Fields, picks: tuple[Pick, ...]) -> Any:
-    """The value of the first pick that has any content."""
-    for pick in picks:
-        value = fields.get(pick.field) if len(pick) == 1 else pick.of(fields)
-        if value is not None and not (isinstance(value, str) and value in EMPTY):
-            return value
-    return None
+def _constant(value: Any) -> Any:
+    """A value as part of a type's key."""
+    return value if value is None or type(value) in (str, int, bool) else str(value)
 
 
-def _add_fields(fields: Fields, added: dict[str, tuple[Pick, ...]]) -> None:
-    """Set the declared names that the record does not have itself."""
-    found = {name: _first(fields, picks) for name, picks in added.items() if name not in fields}
-    for name, value in found.items():
-        if value is not None:
-            fields[name] = value
+def _there(picks: tuple[Pick, ...], present: frozenset[str]) -> tuple[Pick, ...] | None:
+    """The picks whose field any event has."""
+    return tuple(pick for pick in picks if pick.field in present) or None
 
 
-def _time(fields: Fields, times: tuple[tuple[str, str], ...], zone: tzinfo) -> int | None:
-    for name, kind in times:
-        value = fields.get(name)
-        time = None if value is None else _read_time(value, kind, zone)
-        if time is not None:
-            return time
-    return None
+def _values(fields: list[Fields], picks: tuple[Pick, ...]) -> list[Any]:
+    """For each event the value of the first pick that has any content."""
+    if all(pick.plain for pick in picks):
+        return first_values(fields, [pick.field for pick in picks])
+    return [next((v for pick in picks if (v := pick.of(event)) not in (None, "", "-")), None) for event in fields]
 
 
 def _read_time(value: Any, kind: str, zone: tzinfo) -> int | None:
+    if value is None:
+        return None
     if kind == "iso":
         return iso_us(value, zone)
     if kind == "any":
         return any_us(value, zone)
     return format_us(value, kind, zone) if "%" in kind else epoch_us(value, kind)
-
-
-def _identity(fields: Fields, names: tuple[str, ...]) -> str | None:
-    values = [fields.get(name) for name in names]
-    return None if not values or None in values else "|".join(map(str, values))

@@ -2,13 +2,14 @@
 
 ``msgspec`` decodes first. What it refuses (byte order mark, NUL padding, lone surrogates, control characters, NaN,
 invalid UTF-8) and what it would hide (the same key twice: it keeps the last) goes to a tolerant decoder: a lone
-surrogate becomes its escape, NaN and infinities their text, the values of a repeated key a list of all of them, so that a rule
-sees each. What that refuses too is reported as broken.
+surrogate becomes its escape, NaN and infinities their text, the values of a repeated key a list of all of them, so
+that a rule sees each. What that refuses too is reported as broken.
 """
 
 import json
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 import msgspec
@@ -16,27 +17,30 @@ import msgspec
 from collectors.lines import text_of
 
 Object = dict[str, Any]
+Scalar = str | int | float | bool | None
+_PLAIN = msgspec.json.Decoder(dict[str, Scalar | list[Scalar]])
 _DECODER = msgspec.json.Decoder(dict[str, Any])
+_REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)
 _UTF8 = ("utf-8", "ascii")
 DIGITS = 1000  # of an integer; longer ones stay text (Python itself refuses over 4,300)
 DEPTH = 100  # of nested arrays and objects; no honest record comes near
 
 
 class Objects(NamedTuple):
-    """One object per record, ``None`` where it is broken, and why it is."""
+    """One object per record, ``None`` where it is broken, and why it is; ``plain`` when none holds another object."""
 
     values: list[Object | None]
     broken: dict[int, str]
+    plain: bool = False
 
 
 def read_objects(records: Sequence[bytes], context: dict[str, Any]) -> Objects:
     """The JSON object in each record."""
-    if context.get("codec", "utf-8") in _UTF8:
-        try:
-            values: list[Object | None] = list(map(_DECODER.decode, records))
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            return _one_by_one(records, context)
-        return _with_repeats(records, values, context)
+    if context.get("codec", "utf-8") not in _UTF8:
+        return _one_by_one(records, context)
+    for decoder in (_PLAIN, _DECODER):
+        with suppress(*_REFUSED):
+            return _with_repeats(records, list(map(decoder.decode, records)), context, decoder is _PLAIN)
     return _one_by_one(records, context)
 
 
@@ -51,16 +55,19 @@ def _one_by_one(records: Sequence[bytes], context: dict[str, Any]) -> Objects:
     return Objects(values, broken)
 
 
-def _with_repeats(records: Sequence[bytes], values: list[Object | None], context: dict[str, Any]) -> Objects:
+def _with_repeats(records: Sequence[bytes], decoded: Sequence[Object], context: dict[str, Any], plain: bool) -> Objects:
     """Decode again, tolerantly, what has more key signs than keys: a key may stand there twice."""
-    signs = [record.count(b'":') for record in records]
+    values: list[Object | None] = list(decoded)
     broken: dict[int, str] = {}
-    for i, (value, n) in enumerate(zip(values, signs, strict=True)):
-        if value is not None and len(value) != n and count_keys(value) != n:
-            values[i], why = _tolerant(records[i], context)
+    for i, (record, value) in enumerate(zip(records, decoded, strict=True)):
+        if record.count(b'":') != len(value) and (plain or record.count(b'":') != count_keys(value)):
+            if key_signs(record) == count_keys(value):
+                continue
+            values[i], why = _tolerant(record, context)
+            plain = plain and values[i] == value
             if values[i] is None:
                 broken[i] = why
-    return Objects(values, broken)
+    return Objects(values, broken, plain)
 
 
 def read_object(record: bytes, context: dict[str, Any]) -> tuple[Object | None, str]:
@@ -69,10 +76,18 @@ def read_object(record: bytes, context: dict[str, Any]) -> tuple[Object | None, 
         return _tolerant(record, context)
     try:
         value: Object = _DECODER.decode(record)
-    except (msgspec.MsgspecError, ValueError, RecursionError):
+    except _REFUSED:
         return _tolerant(record, context)
-    found = _with_repeats([record], [value], context)
+    found = _with_repeats([record], [value], context, plain=False)
     return found.values[0], found.broken.get(0, "")
+
+
+def key_signs(record: bytes) -> int:
+    """How many keys are written in well-formed JSON; -1 where that cannot be told without decoding it.
+
+    Every key is followed by ``":``. Inside a text the quote is escaped, and these are not counted.
+    """
+    return -1 if b'\\\\":' in record else record.count(b'":') - record.count(b'\\":')
 
 
 def count_keys(value: Any) -> int:

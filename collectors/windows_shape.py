@@ -36,13 +36,17 @@ SYSTEM_ATTRIBUTES = {
 #: System fields that an event's own data must not shadow: they say what the event is.
 IDENTITY = frozenset({"Channel", "EventID", "Computer", "EventRecordID", "Provider_Name", "SystemTime"})
 #: Other names of the same things in flat exports, in order of preference.
-FLAT_NAMES = {
-    "Computer": ("Hostname", "ComputerName", "MachineName"),
-    "Provider_Name": ("SourceName", "ProviderName"),
-    "EventRecordID": ("RecordNumber", "RecordID", "RecordId"),
-    "EventID": ("EventId",),
-    "Channel": ("LogName",),
-}
+FLAT_NAMES = (
+    ("Computer", "Hostname"),
+    ("Computer", "ComputerName"),
+    ("Computer", "MachineName"),
+    ("Provider_Name", "SourceName"),
+    ("Provider_Name", "ProviderName"),
+    ("EventRecordID", "RecordNumber"),
+    ("EventRecordID", "RecordId"),
+    ("EventID", "EventId"),
+    ("Channel", "LogName"),
+)
 
 
 def is_nested(value: Fields) -> bool:
@@ -71,11 +75,14 @@ def flat_fields(value: Fields) -> Fields:
     """The fields of a flat export, with Sigma's names beside the export's own."""
     if dict in set(map(type, value.values())):
         value = {name: _text_of(item) if isinstance(item, dict) else item for name, item in value.items()}
-    for name, others in FLAT_NAMES.items():
-        if name not in value:
-            held = next((other for other in others if other in value), None)
-            if held is not None:
-                value[name] = value[held]
+    return flat_names(value)
+
+
+def flat_names(value: Fields) -> Fields:
+    """A flat event of plain values with Sigma's names beside its own."""
+    for name, other in FLAT_NAMES:
+        if other in value and name not in value:
+            value[name] = value[other]
     return value
 
 

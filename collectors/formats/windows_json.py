@@ -11,11 +11,11 @@ from typing import Any
 import msgspec
 
 from collectors.format import Cut
-from collectors.json_record import count_keys, read_object, read_objects
+from collectors.json_record import count_keys, key_signs, read_object, read_objects
 from collectors.lines import cut_lines, sample_lines, starts, text_of
 from collectors.windows_event import Events, event_groups
 from collectors.windows_nested import DECODER, common_fields
-from collectors.windows_shape import Fields, flat_fields, is_nested, nested_fields
+from collectors.windows_shape import Fields, flat_fields, flat_names, is_nested, nested_fields
 from soc_model.event import EventGroup, Wanted
 
 name = "windows_json"
@@ -54,8 +54,9 @@ def parse(records: Sequence[bytes], context: dict[str, Any], wanted: Wanted) -> 
 def _fields(records: Sequence[bytes], context: dict[str, Any]) -> tuple[list[Fields | None], dict[int, str]]:
     if records and records[0].lstrip()[:9] == b'{"Event":' and context.get("codec", "utf-8") == "utf-8":
         return _nested_lines(records, context)
-    values, broken = read_objects(records, context)
-    return [value if value is None else _shaped(value) for value in values], broken
+    read = read_objects(records, context)
+    shaped = flat_names if read.plain else _shaped
+    return [value if value is None else shaped(value) for value in read.values], read.broken
 
 
 def _shaped(value: Fields) -> Fields:
@@ -90,7 +91,7 @@ def _common(record: bytes, layouts: set[int]) -> Fields | None:
     if found is None:
         return None
     fields, named = found
-    signs = record.count(b'":')
+    signs = key_signs(record)
     if signs - named not in layouts:
         value, _ = read_object(record, {})
         if value is None or count_keys(value) != signs:
