@@ -79,10 +79,7 @@ class FileWay:
 
 def ways_in(intake_url: str, keys: Mapping[str, str], files: Mapping[str, Path]) -> dict[str, Way]:
     """A way in for each source with a key or a file; raises ``Problem`` unless the intake is on this machine."""
-    url = urlsplit(intake_url)
-    host, port = url.hostname or "", url.port or 80
-    if url.scheme != "http" or not _is_loopback(host):
-        raise Problem(intake_url, "a drill is only ever played to an intake on this machine (http, loopback)")
+    host, port = _loopback(intake_url)
     posts = {name: IntakeWay(host=host, port=port, source_id=name, key=key) for name, key in keys.items()}
     return posts | {name: FileWay(path=path) for name, path in files.items()}
 
@@ -122,8 +119,13 @@ async def _send(due: Sequence[Shot], ways: Mapping[str, Way]) -> None:
     await asyncio.gather(*(asyncio.to_thread(ways[name].send, lines) for name, lines in records.items()))
 
 
-def _is_loopback(host: str) -> bool:
+def _loopback(intake_url: str) -> tuple[str, int]:
     try:
-        return host == "localhost" or ip_address(host).is_loopback
+        url = urlsplit(intake_url)
+        host, port = url.hostname or "", url.port or 80
+        ours = url.scheme == "http" and (host == "localhost" or ip_address(host).is_loopback)
     except ValueError:
-        return False
+        ours = False
+    if not ours:
+        raise Problem(intake_url, "a drill is only ever played to an intake on this machine (http, loopback)")
+    return host, port

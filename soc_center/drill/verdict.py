@@ -23,7 +23,7 @@ LAYERS_ZH = {
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Found:
-    """An expectation that came true, and how long after its step's first record the alert was there."""
+    """An expectation that came true, and how long after its record the alert was there."""
 
     expectation: Expectation
     alert: Alert
@@ -52,18 +52,16 @@ def judge(expectations: Sequence[Expectation], began: Mapping[str, int], alerts:
     """
     start = min(began.values(), default=0) - CLOCK_US
     ours = [alert for alert in alerts if alert.realm is Realm.DRILL and alert.last_seen >= start]
-    pairs = [(item, _match(item, began[item.step], ours)) for item in expectations]
-    found = [
-        Found(expectation=item, alert=alert, seconds=_seconds(alert, began[item.step]))
-        for item, alert in pairs
-        if alert
-    ]
-    wanted = {one.alert.id for one in found}
-    return Verdict(
-        found=found,
-        missed=[item for item, alert in pairs if alert is None],
-        extra=[alert for alert in ours if alert.id not in wanted],
-    )
+    found, missed = list[Found](), list[Expectation]()
+    for item in expectations:
+        at = began[item.step]
+        alert = next((alert for alert in ours if _answers(alert, item, at)), None)
+        if alert is None:
+            missed.append(item)
+        else:
+            found.append(Found(expectation=item, alert=alert, seconds=_seconds(alert, at)))
+    wanted = [alert for alert in ours if any(_answers(alert, item, began[item.step]) for item in expectations)]
+    return Verdict(found=found, missed=missed, extra=[alert for alert in ours if alert not in wanted])
 
 
 def report(verdict: Verdict, scenario: Scenario, language: str) -> str:
@@ -77,18 +75,18 @@ def report(verdict: Verdict, scenario: Scenario, language: str) -> str:
     return "\n".join(lines)
 
 
-def _match(item: Expectation, began: int, alerts: Sequence[Alert]) -> Alert | None:
-    for alert in alerts:
-        named = any(item.entity in values for values in alert.entities.values())
-        fresh = alert.last_seen >= began - CLOCK_US and alert.updated >= began
-        if alert.rule.id == item.rule_id and alert.layer is item.layer and named and fresh:
-            return alert
-    return None
+def _answers(alert: Alert, item: Expectation, began: int) -> bool:
+    """Whether the alert is the one expected of a step that began then."""
+    named = any(item.entity in values for values in alert.entities.values())
+    fresh = alert.last_seen >= began - CLOCK_US and alert.updated >= began
+    return alert.rule.id == item.rule_id and alert.layer is item.layer and named and fresh
 
 
 def _seconds(alert: Alert, began: int) -> float:
-    seen = alert.created if alert.created >= began else alert.updated
-    return max(0, seen - began) / 1_000_000
+    """From the record that made the alert (event time; the step's first record where that is coarser) to the alert."""
+    new = alert.created >= began
+    seen, event = (alert.created, alert.first_seen) if new else (alert.updated, alert.last_seen)
+    return max(0, seen - max(began, event)) / 1_000_000
 
 
 def _headline(verdict: Verdict, scenario: Scenario, chinese: bool) -> str:

@@ -110,7 +110,14 @@ def test_no_intake_is_told(intake: Callable[..., Intake]) -> None:
 
 @pytest.mark.parametrize(
     "url",
-    ["http://192.0.2.1:8760", "https://127.0.0.1:8760", "http://soc.city.example", "http://127.0.0.1.example", "x"],
+    [
+        "http://192.0.2.1:8760",
+        "https://127.0.0.1:8760",
+        "http://soc.city.example",
+        "http://127.0.0.1.example",
+        "http://127.0.0.1:x",
+        "x",
+    ],
 )
 def test_only_this_machine_is_played_to(url: str) -> None:
     with pytest.raises(Problem, match="only ever played to an intake on this machine"):

@@ -80,6 +80,13 @@ def test_what_is_not_the_alert_does_not_count(changes: dict[str, Any]) -> None:
     assert item in judged(alert_for(item, 1, **changes)).missed
 
 
+def test_seconds_count_from_the_record_that_made_the_alert() -> None:
+    item = next(item for item in EXPECTED if item.step == "guessing")
+    last = BEGAN[item.step] + 750_000
+    late = alert_for(item, 1, first_seen=last, last_seen=last, created=last + 100_000, updated=last + 100_000)
+    assert [one.seconds for one in judged(late).found] == [0.1]
+
+
 def test_an_alert_of_an_earlier_drill_counts_from_its_update() -> None:
     item = EXPECTED[3]
     old = alert_for(item, 1, created=START_US - 3_600_000_000, updated=BEGAN[item.step] + 700_000, count=2)
@@ -96,6 +103,11 @@ def test_unexpected_alerts_are_extra_unless_they_are_old_or_real() -> None:
     old = msgspec.structs.replace(stranger, id=10, last_seen=START_US - 3_600_000_000)
     live = msgspec.structs.replace(stranger, id=11, realm=Realm.LIVE)
     assert judged(stranger, old, live).extra == [stranger]
+
+
+def test_a_second_alert_of_an_expected_kind_is_not_extra() -> None:
+    both = judged(alert_for(EXPECTED[2], 1), alert_for(EXPECTED[2], 2))
+    assert (len(both.found), both.extra) == (1, [])
 
 
 @pytest.mark.parametrize(
