@@ -8,6 +8,7 @@ begins with the positions, counters and recent requests of the one before.
 import sqlite3
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from threading import Lock
 from typing import Any
 
 import msgspec
@@ -42,17 +43,19 @@ _CARRIED = (
     ("SELECT * FROM counter", "INSERT INTO counter VALUES (?, ?, ?)"),
     ("SELECT * FROM request ORDER BY seq", "INSERT INTO request VALUES (?, ?, ?)"),
 )
+_POSITIONS = "SELECT stream, value FROM position WHERE source_id = ?"
 _READ = "SELECT offset, blob FROM entry WHERE offset > ? ORDER BY offset LIMIT ?"
 _POSITION = "INSERT INTO position VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET value = excluded.value"
 _COUNTER = "INSERT INTO counter VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
 
 
 class Journal:
-    """The one writer of a journal. Not for two threads at once."""
+    """The one writer of a journal; its methods take turns, whatever thread they are called from."""
 
     def __init__(self, log: LogWriter, sources: Mapping[str, Source], now: Callable[[], int]) -> None:
         self._log, self._sources, self._now = log, sources, now
         self._pruned = 0
+        self._turn = Lock()
 
     @classmethod
     def open(cls, folder: Path, sources: Mapping[str, Source], *, now: Callable[[], int]) -> "Journal":
@@ -72,6 +75,12 @@ class Journal:
 
         ``counters``: what to add, by (source id, name). ``Problem`` for a chunk of a source that is not configured.
         """
+        with self._turn:
+            return self._commit(chunks, requests, counters)
+
+    def _commit(
+        self, chunks: Sequence[Chunk], requests: Sequence[bytes], counters: Mapping[tuple[str, str], int]
+    ) -> list[int]:
         now = self._now()
         rows = [self._row(offset, now, group) for offset, group in enumerate(split(chunks), self._log.last + 1)]
         positions = [_position(chunk) for chunk in chunks if chunk.position is not None]
@@ -101,13 +110,15 @@ class Journal:
 
     def positions(self, source_id: str) -> dict[str, dict[str, Any]]:
         """By stream: the last committed position, with the chunk's context under ``context``."""
-        rows = self._log.connection.execute("SELECT stream, value FROM position WHERE source_id = ?", (source_id,))
+        with self._turn:
+            rows = self._log.connection.execute(_POSITIONS, (source_id,)).fetchall()
         return {stream.decode("utf-8", "surrogatepass"): msgspec.msgpack.decode(value) for stream, value in rows}
 
     def recent_requests(self, within_s: int = REQUESTS_S) -> set[bytes]:
         """The digests committed in the ``within_s`` seconds before the last one was; not by today's clock, because
         the center may have been down for long while its sources waited to send again."""
-        rows = self._log.connection.execute(_RECENT, (within_s * _SECOND_US,))
+        with self._turn:
+            rows = self._log.connection.execute(_RECENT, (within_s * _SECOND_US,)).fetchall()
         return {digest for (digest,) in rows}
 
     @property
@@ -117,10 +128,11 @@ class Journal:
 
     def rotate_if_due(self, file_bytes: int = FILE_BYTES, file_us: int = FILE_US) -> bool:
         """Begin a new file when this one is full or old; whether it did."""
-        if not self._log.due(self._now(), file_bytes, file_us):
-            return False
-        self._log.rotate(self._carry)
-        return True
+        with self._turn:
+            if not self._log.due(self._now(), file_bytes, file_us):
+                return False
+            self._log.rotate(self._carry)
+            return True
 
     def _carry(self, new: sqlite3.Connection) -> None:
         old = self._log.connection
@@ -129,11 +141,13 @@ class Journal:
 
     def drop_through(self, offset: int) -> int:
         """Delete the files all of whose batches are at or below ``offset``, never the newest; how many went."""
-        return self._log.drop_through(offset)
+        with self._turn:
+            return self._log.drop_through(offset)
 
     def close(self) -> None:
         """End writing and let the next writer in."""
-        self._log.close()
+        with self._turn:
+            self._log.close()
 
 
 def _position(chunk: Chunk) -> tuple[str, bytes, bytes]:

@@ -15,6 +15,14 @@ def packed(value: Any) -> bytes:
         return msgspec.msgpack.encode(storable(msgspec.to_builtins(value, builtin_types=(bytes,))))
 
 
+def jsoned(value: Any) -> str:
+    """``value`` as JSON text; what JSON cannot hold is written as text, as ``packed`` does."""
+    try:
+        return msgspec.json.encode(value).decode()
+    except (UnicodeEncodeError, OverflowError):
+        return msgspec.json.encode(storable(msgspec.to_builtins(value))).decode()
+
+
 def storable(value: Any) -> Any:
     """``value`` with every str valid UTF-8 and every int within 64 bits (others become str)."""
     if isinstance(value, str):

@@ -1,0 +1,139 @@
+"""The state of the center: alerts, cursor, outbox, links and sessions, in one database behind one class.
+
+Reads of rows that carry a unit and a realm take the Scope first. Writes are short and take turns.
+"""
+
+from collections.abc import Sequence
+
+from sqlalchemy import Engine
+
+from soc_model.alert import Alert, AlertDelta, AlertState, OutboxItem
+from soc_model.layer import Level
+from soc_model.scope import Scope
+from soc_model.session import Session
+from soc_store.access import delete_session, link_used_ever, read_session, use_link, write_link, write_session
+from soc_store.alert_filter import AlertCounts, AlertFilter, AlertPage, Sort
+from soc_store.alert_reading import read_alerts, read_counts, read_histogram, read_page
+from soc_store.alert_writing import write_state, write_tick
+from soc_store.migration import back_up, check_revision
+from soc_store.migration import migrate as bring_up_to_date
+from soc_store.outbox import read_outbox
+from soc_store.sequence import read_number
+from soc_store.state_database import open_engine, writing
+
+__all__ = ["AlertCounts", "AlertFilter", "AlertPage", "Sort", "State", "back_up"]
+
+
+class State:
+    """The state database; safe to use from many threads and processes."""
+
+    def __init__(self, engine: Engine) -> None:
+        self._engine = engine
+
+    @classmethod
+    def open(cls, url: str, migrate: bool = False) -> "State":
+        """The state at ``url`` (``sqlite:////path``); with ``migrate`` made or brought to this program's revision,
+        after a backup. ``Problem`` when it is of another revision or is something else."""
+        if migrate:
+            bring_up_to_date(url)
+        engine = open_engine(url)
+        try:
+            check_revision(engine)
+        except BaseException:
+            engine.dispose()
+            raise
+        return cls(engine)
+
+    def close(self) -> None:
+        """Let go of all connections."""
+        self._engine.dispose()
+
+    def cursor(self) -> int:
+        """The journal offset up to which outcomes have been counted into alerts."""
+        with self._engine.begin() as connection:
+            return read_number(connection, "cursor")
+
+    def commit_tick(self, deltas: Sequence[AlertDelta], cursor: int, now: int) -> list[int]:
+        """The ids of the alerts opened or changed, in one transaction with the cursor and the outbox.
+
+        A cursor that is not above the stored one changes nothing: an outcome that is read again counts once.
+        """
+        with writing(self._engine) as connection:
+            return write_tick(connection, deltas, cursor, now)
+
+    def alerts(
+        self,
+        scope: Scope,
+        query: AlertFilter,
+        sort: Sort = "last_seen",
+        limit: int = 100,
+        cursor: str | None = None,
+    ) -> AlertPage:
+        """Up to ``limit`` alerts, the latest (gravest, most frequent) first; ``Problem`` for a bad cursor."""
+        with self._engine.begin() as connection:
+            return read_page(connection, scope, query, sort=sort, limit=limit, cursor=cursor)
+
+    def alert(self, scope: Scope, alert_id: int) -> Alert | None:
+        """One alert, ``None`` when there is none or the scope does not see it."""
+        with self._engine.begin() as connection:
+            return next(iter(read_alerts(connection, scope, [alert_id])), None)
+
+    def counts(self, scope: Scope, query: AlertFilter) -> AlertCounts:
+        """How many alerts there are under a filter."""
+        with self._engine.begin() as connection:
+            return read_counts(connection, scope, query)
+
+    def histogram(
+        self, scope: Scope, query: AlertFilter, since: int, until: int, buckets: int
+    ) -> list[tuple[int, dict[Level, int]]]:
+        """``buckets`` equal spans of [``since``, ``until``) by the time last seen: (start, alerts by level)."""
+        with self._engine.begin() as connection:
+            return read_histogram(connection, scope, query, since=since, until=until, buckets=buckets)
+
+    def set_state(self, scope: Scope, alert_id: int, state: AlertState, person: str, now: int) -> Alert | None:
+        """The alert in its new state, ``None`` when the scope does not see it; who and when is kept.
+
+        ``Problem`` when it shall be opened again while another alert of its key is open.
+        """
+        with writing(self._engine) as connection:
+            return write_state(connection, scope, alert_id, state, person=person, now=now)
+
+    def outbox(self, scope: Scope, after: int, limit: int = 100) -> list[OutboxItem]:
+        """Up to ``limit`` notices above seq ``after`` that the scope sees, in order."""
+        with self._engine.begin() as connection:
+            return read_outbox(connection, scope, after, limit)
+
+    def outbox_last(self) -> int:
+        """The highest seq ever given, 0 before the first."""
+        with self._engine.begin() as connection:
+            return read_number(connection, "outbox")
+
+    def make_link(self, token_sha256: str, purpose: str, expires: int) -> None:
+        """Make a link that works once until ``expires``."""
+        with writing(self._engine) as connection:
+            write_link(connection, token_sha256, purpose, expires)
+
+    def use_link(self, token_sha256: str, now: int) -> bool:
+        """Whether the link worked; it never works again."""
+        with writing(self._engine) as connection:
+            return use_link(connection, token_sha256, now)
+
+    def link_used_ever(self) -> bool:
+        """Whether any link was ever used."""
+        with self._engine.begin() as connection:
+            return link_used_ever(connection)
+
+    def start_session(self, token_sha256: str, session: Session) -> None:
+        """Keep a session until it expires."""
+        with writing(self._engine) as connection:
+            write_session(connection, token_sha256, session)
+
+    def session(self, token_sha256: str, now: int) -> Session | None:
+        """The session of a token, ``None`` when there is none or it has expired."""
+        with self._engine.begin() as connection:
+            return read_session(connection, token_sha256, now)
+
+    def end_session(self, token_sha256: str) -> None:
+        """Forget a session."""
+        with writing(self._engine) as connection:
+            delete_session(connection, token_sha256)

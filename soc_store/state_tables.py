@@ -1,0 +1,119 @@
+"""The tables of the state database; the migrations in soc_store/migrations make the same, and a test compares them.
+
+Alerts are normalised so that 1,000,000 of them stay fast to list and to count. A ``card`` is kept once, however many
+alerts its rule raised. A ``cell`` is one combination of what alerts are filtered by, with the number of alerts in it:
+counts are sums over cells, and a filter is a set of cells.
+"""
+
+from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+
+#: The newest migration; a state database of another revision is refused.
+REVISION = "0001"
+NAME = "fengsui-state"
+
+tables = MetaData()
+
+meta = Table("meta", tables, Column("name", String, primary_key=True), Column("value", String, nullable=False))
+
+#: Numbers that only grow: the triage cursor, the last alert id, the last outbox seq.
+sequence = Table(
+    "sequence", tables, Column("name", String, primary_key=True), Column("last", BigInteger, nullable=False)
+)
+
+card = Table(
+    "card",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("digest", String, nullable=False, unique=True),  # SHA-256 of the body
+    Column("rule_id", String, nullable=False, index=True),
+    Column("titles", Text, nullable=False),  # both titles, casefolded, to look for words in
+    Column("body", Text, nullable=False),  # RuleCard as JSON
+)
+
+cell = Table(
+    "cell",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("unit", String, nullable=False),
+    Column("realm", String, nullable=False),
+    Column("layer", String, nullable=False),
+    Column("level", Integer, nullable=False),  # Level.rank
+    Column("state", String, nullable=False),
+    Column("card_id", Integer, ForeignKey("card.id"), nullable=False),
+    Column("alerts", BigInteger, nullable=False),
+    Index("cell_key", "unit", "realm", "layer", "level", "state", "card_id", unique=True),
+)
+
+alert = Table(
+    "alert",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("key", String, nullable=False, index=True),
+    Column("open_key", String, unique=True),  # the key until closed, then null: one open alert a key
+    Column("cell_id", Integer, ForeignKey("cell.id"), nullable=False),
+    Column("level", Integer, nullable=False),
+    Column("count", BigInteger, nullable=False),
+    Column("first_seen", BigInteger, nullable=False),
+    Column("last_seen", BigInteger, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("updated", BigInteger, nullable=False),
+    Column("first_offset", BigInteger, nullable=False),
+    Column("last_offset", BigInteger, nullable=False),
+    Column("source_id", String, nullable=False),
+    Column("sample_event_id", String, nullable=False),
+    Column("group", Text, nullable=False),
+    Column("entities", Text, nullable=False),
+    Column("matched", Text, nullable=False),
+    # Each sort has an index that holds all a filter looks at, so that paging reads no row it does not show.
+    Index("alert_by_last_seen", "last_seen", "id", "cell_id", "level"),
+    Index("alert_by_level", "level", "last_seen", "id", "cell_id"),
+    Index("alert_by_count", "count", "last_seen", "id", "cell_id"),
+    Index("alert_by_cell", "cell_id", "last_seen", "id"),
+)
+
+alert_entity = Table(
+    "alert_entity",
+    tables,
+    Column("value", String, primary_key=True),
+    Column("alert_id", Integer, ForeignKey("alert.id"), primary_key=True),
+    sqlite_with_rowid=False,
+)
+
+alert_change = Table(
+    "alert_change",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("alert_id", Integer, ForeignKey("alert.id"), nullable=False, index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("person", String, nullable=False),
+    Column("before", String, nullable=False),
+    Column("after", String, nullable=False),
+)
+
+outbox = Table(
+    "outbox",
+    tables,
+    Column("seq", Integer, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+    Column("unit", String, nullable=False),
+    Column("realm", String, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+link = Table(
+    "link",
+    tables,
+    Column("token_sha256", String, primary_key=True),
+    Column("purpose", String, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("used", BigInteger),
+)
+
+session = Table(
+    "session",
+    tables,
+    Column("token_sha256", String, primary_key=True),
+    Column("expires", BigInteger, nullable=False, index=True),
+    Column("body", Text, nullable=False),
+)
