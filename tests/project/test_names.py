@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-NOT_NOUNS = re.compile(r"(Manager|Helper|Helpers|Util|Utils|Base|Impl)$", re.IGNORECASE)
+NOT_NOUNS = re.compile(r"(Manager|Helpers?|Utils?|Base|Impl)$|(^|_)(manager|helpers?|utils?|common|base|impl)$")
 
 
 def test_no_other_distribution_claims_our_import_names(packages: list[str]) -> None:
