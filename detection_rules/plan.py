@@ -67,7 +67,9 @@ class Plan(dict[Key, Rules]):
         return tuple(
             rule
             for rule, keywords in self.keyword_rules.items()
-            if not keywords.isdisjoint(present) and self.nodes[rule].holds(present)
+            if not keywords.isdisjoint(present)
+            and self.nodes[rule].holds(present)
+            and not self.nodes[rule].holds(frozenset())
         )
 
 

@@ -1,13 +1,14 @@
 """All regular expressions of one column against one text at once: in Hyperscan where it is installed.
 
-What Hyperscan does not take, and everything where it is missing, runs on at most ``BACKTRACKING_BYTES`` of the text.
-Nothing is compiled before the first text comes.
+Where it is missing, our own automaton runs them in linear time too. Only what needs backtracking runs in ``re``, on the
+first ``BACKTRACKING_BYTES`` characters of a text. Nothing is compiled before the first text comes.
 """
 
 import re
 from collections.abc import Iterable
 from typing import Any
 
+from detection_rules.linear_regex import LinearRegex
 from detection_rules.predicate import Regex
 from detection_rules.regex_check import BACKTRACKING_BYTES, needs_backtracking, python_flags
 
@@ -21,7 +22,8 @@ class RegexMatcher:
         self._pending: list[Numbered] | None = list(patterns)
         self._hyperscan = hyperscan
         self._database: Any = None
-        self._others: list[tuple[int, re.Pattern[str]]] = []
+        self._others: list[tuple[int, LinearRegex]] = []
+        self._backtracking: list[tuple[int, re.Pattern[str]]] = []
 
     def match(self, text: str, found: set[int]) -> None:
         """Add the numbers of all expressions found in ``text``, which must hold no lone surrogates."""
@@ -30,16 +32,21 @@ class RegexMatcher:
             self._pending = None
         if self._database is not None:
             self._database.scan(text.encode(), match_event_handler=_collect, context=found)
-        head = text[:BACKTRACKING_BYTES]
-        found.update(number for number, pattern in self._others if pattern.search(head))
+        found.update(number for number, automaton in self._others if automaton.search(text))
+        if self._backtracking:
+            head = text[:BACKTRACKING_BYTES]
+            found.update(number for number, pattern in self._backtracking if pattern.search(head))
 
     def _compile(self, patterns: list[Numbered]) -> None:
-        linear = [] if not self._hyperscan else [one for one in patterns if not needs_backtracking(*_key(one))]
-        self._database, taken = _database(linear) if linear else (None, set())
-        self._others = [
+        linear = [one for one in patterns if not needs_backtracking(*_key(one))]
+        self._backtracking = [
             (number, re.compile(regex.pattern, python_flags(regex.flags)))
             for number, regex in patterns
-            if number not in taken
+            if needs_backtracking(regex.pattern, regex.flags)
+        ]
+        self._database, taken = _database(linear) if self._hyperscan and linear else (None, set())
+        self._others = [
+            (number, LinearRegex(*_key((number, regex)))) for number, regex in linear if number not in taken
         ]
 
 
