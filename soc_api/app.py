@@ -1,0 +1,71 @@
+"""The app: every router, the gate before them, and a check that no endpoint lacks a right."""
+
+from fastapi import APIRouter, FastAPI, Request, Response
+from starlette.responses import JSONResponse
+
+from soc_api.console.console import STATIC, Console
+from soc_api.console.views import alert, entry, events
+from soc_api.console.views import alerts as alert_list
+from soc_api.console.views import health as health_view
+from soc_api.console.views import sources as sources_view
+from soc_api.document import openapi_document
+from soc_api.gate import FirstStart, OwnHost, OwnOrigin
+from soc_api.headers import PolicyHeaders
+from soc_api.problems import add_problem_handlers
+from soc_api.rights import check_rights, needs
+from soc_api.services import Services
+from soc_api.static_files import static_files
+from soc_api.v1 import alerts as v1_alerts
+from soc_api.v1 import events as v1_events
+from soc_api.v1 import health as v1_health
+from soc_api.v1 import sources as v1_sources
+from soc_api.v1 import stream as v1_stream
+from soc_model.right import Right
+
+DESCRIPTION = (
+    "The security management center's one contract for systems. Times are µs since the epoch, UTC. "
+    "`x-right` names the right that each operation needs."
+)
+
+
+def create_app(services: Services) -> FastAPI:
+    """The app over these services; raises when assets are missing or an endpoint declares no right."""
+    app = FastAPI(
+        title="fengsui",
+        version=services.version,
+        description=DESCRIPTION,
+        openapi_url=None,
+        docs_url=None,
+        redoc_url=None,
+    )
+    app.state.services = services
+    app.state.console = Console(services)
+    pages = (entry, alert_list, alert, events, sources_view, health_view)
+    for router in (_api(), *(page.router for page in pages)):
+        app.include_router(router)
+    app.mount("/static", static_files(STATIC), "static")
+    add_problem_handlers(app)
+    _stand_before(app, services)
+    check_rights(app)
+    return app
+
+
+def _api() -> APIRouter:
+    api = APIRouter(prefix="/api")
+    for each in (v1_alerts, v1_events, v1_sources, v1_health, v1_stream):
+        api.include_router(each.router, prefix="/v1")
+
+    @api.get("/openapi.json", include_in_schema=False, dependencies=[needs(Right.SESSION_OWN)])
+    def read_document(request: Request) -> Response:
+        """This contract as an OpenAPI document."""
+        return JSONResponse(openapi_document(request.app))
+
+    return api
+
+
+def _stand_before(app: FastAPI, services: Services) -> None:
+    """From the inside out: the last one added is asked first."""
+    app.add_middleware(FirstStart, state=services.state)
+    app.add_middleware(OwnOrigin)
+    app.add_middleware(OwnHost, hosts=frozenset(host.lower() for host in services.hosts))
+    app.add_middleware(PolicyHeaders)

@@ -1,0 +1,46 @@
+"""Text that others wrote, made safe to look at.
+
+Jinja escapes markup; here characters that a reader would not see, or that reorder what is seen, become visible marks.
+"""
+
+import unicodedata
+
+from markupsafe import Markup, escape
+
+_HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+_LAID_OUT = frozenset("\n\t")
+
+
+def hidden(character: str) -> bool:
+    """Whether a character is invisible, reorders text, or is no character: control, format, surrogate, private."""
+    return unicodedata.category(character) in _HIDDEN
+
+
+def plain(value: object) -> str:
+    """One line of text with hidden characters as ``⟨U+202E⟩``, for attributes and titles."""
+    return "".join(f"⟨U+{ord(each):04X}⟩" if hidden(each) else each for each in str(value))
+
+
+def visible(value: object, *, lines: bool = False) -> Markup:
+    """Escaped text with hidden characters as marks; with ``lines`` line breaks and tabs stay as they are."""
+    text = str(value)
+    if text.isascii() and text.isprintable():
+        return escape(text)
+    kept = _LAID_OUT if lines else frozenset[str]()
+    return Markup("").join(
+        Markup('<span class="hidden-char">U+{:04X}</span>').format(ord(each)) if each not in kept and hidden(each) else each
+        for each in text
+    )
+
+
+def block(value: object) -> Markup:
+    """Several lines of hostile text, for ``<pre>``."""
+    return visible(value, lines=True)
+
+
+def query_value(value: object) -> str:
+    """A value as the query language wants it: quoted, with quotes, backslashes and wildcards escaped."""
+    text = str(value)
+    for special in '\\"*?':
+        text = text.replace(special, "\\" + special)
+    return f'"{text}"'

@@ -1,0 +1,108 @@
+"""The names of the closed vocabularies in the console; ``N_`` marks them for translation."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from soc_model.alert import AlertState
+from soc_model.layer import Layer, Level, Realm
+from soc_model.right import Role
+from soc_model.source import Trust
+
+
+def N_(message: str) -> str:  # noqa: N802 - the name gettext tools know
+    """The message itself; marked, so that it is extracted."""
+    return message
+
+
+LEVELS: Mapping[str, str] = MappingProxyType(
+    {
+        Level.CRITICAL: N_("Critical"),
+        Level.HIGH: N_("High"),
+        Level.MEDIUM: N_("Medium"),
+        Level.LOW: N_("Low"),
+        Level.INFORMATIONAL: N_("Informational"),
+    }
+)
+LAYERS: Mapping[str, str] = MappingProxyType(
+    {
+        Layer.TERMINAL: N_("Terminal"),
+        Layer.HOST: N_("Host"),
+        Layer.NETWORK: N_("Network"),
+        Layer.PLATFORM: N_("Platform"),
+        Layer.DATA: N_("Data"),
+        Layer.APPLICATION: N_("Application"),
+    }
+)
+STATES: Mapping[str, str] = MappingProxyType(
+    {
+        AlertState.NEW: N_("New"),
+        AlertState.ACKNOWLEDGED: N_("Acknowledged"),
+        AlertState.CLOSED: N_("Closed"),
+    }
+)
+REALMS: Mapping[str, str] = MappingProxyType(
+    {Realm.LIVE: N_("Live"), Realm.DRILL: N_("Drill"), Realm.TEST: N_("Test")}
+)
+TRUSTS: Mapping[str, str] = MappingProxyType(
+    {Trust.MUTUAL_TLS: N_("Mutual TLS"), Trust.KEY: N_("Key"), Trust.NONE: N_("None")}
+)
+ROLES: Mapping[str, str] = MappingProxyType(
+    {
+        Role.SYSTEM_ADMINISTRATOR: N_("System administrator"),
+        Role.SECURITY_ADMINISTRATOR: N_("Security administrator"),
+        Role.AUDIT_ADMINISTRATOR: N_("Audit administrator"),
+        Role.ANALYST: N_("Analyst"),
+    }
+)
+#: What a counter of loss means, in the order in which it is shown.
+LOSSES: Mapping[str, str] = MappingProxyType(
+    {
+        "quarantined": N_("Quarantined"),
+        "unparsed": N_("Unparsed"),
+        "truncated": N_("Truncated"),
+        "oversize": N_("Oversize"),
+        "torn": N_("Torn"),
+        "refused": N_("Refused"),
+        "unreadable": N_("Unreadable"),
+        "dropped": N_("Dropped"),
+        "evicted": N_("Evicted"),
+        "redelivered": N_("Redelivered"),
+        "time_flagged": N_("Time doubtful"),
+    }
+)
+LOSS_HELP: Mapping[str, str] = MappingProxyType(
+    {
+        "quarantined": N_("Never parsed, because the batch ended its worker twice; kept raw"),
+        "unparsed": N_("The format could not read the record; kept raw, matched by keyword rules only"),
+        "truncated": N_("Records over 1 MiB, of which the first 64 KiB are kept with length and hash of the whole"),
+        "oversize": N_("Records over 1 MiB, of which the first 64 KiB are kept with length and hash of the whole"),
+        "torn": N_("Records cut short by the end of a file or connection"),
+        "refused": N_("Requests refused: wrong key, too large or malformed; the sender was told"),
+        "unreadable": N_("Files that could not be opened or read"),
+        "dropped": N_("Records lost"),
+        "evicted": N_("Streams forgotten to stay within memory"),
+        "redelivered": N_("Requests sent twice around a restart; recognised and not stored again"),
+        "time_flagged": N_("No event time, or one out of bounds; the time received is used instead"),
+    }
+)
+OVERLOAD_HELP = N_("What overload has cost since the start; all zero is well")
+#: Error pages: what happened, and what to do.
+ERRORS: Mapping[int, tuple[str, str]] = MappingProxyType(
+    {
+        400: (N_("The request cannot be understood"), N_("Check the address or the query and try again.")),
+        401: (N_("Not signed in"), N_("Open a sign-in link from the terminal.")),
+        403: (N_("Not allowed"), N_("Your role does not include this. Ask the security administrator.")),
+        404: (N_("Not found"), N_("It may have been removed, or it lies outside your units.")),
+        405: (N_("Not possible here"), N_("Go back and use the buttons of the page.")),
+        410: (
+            N_("This link is used up"),
+            N_("Links work once and for 15 minutes. Make a new one on the terminal:"),
+        ),
+        422: (N_("The request cannot be understood"), N_("Check the address or the query and try again.")),
+        500: (N_("The center made a mistake"), N_("Its log says more. What was acknowledged is not lost.")),
+        503: (
+            N_("Waiting for the first sign-in"),
+            N_("Open the one-time link that stands on the terminal where the center was started."),
+        ),
+    }
+)

@@ -1,0 +1,104 @@
+"""What the app is given: stores, searches, health, the clock. No globals and no settings are read in soc_api.
+
+``Services`` is made once by soc_center and handed to ``create_app``. Functions that return awaitables run in the event
+loop; everything of ``State``, ``sources`` and ``health`` is called from worker threads and may block for milliseconds.
+"""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+import msgspec
+
+from soc_model.alert import Alert, AlertState, OutboxItem
+from soc_model.layer import Level
+from soc_model.scope import Scope
+from soc_model.session import Session
+from soc_model.source import Source
+from soc_store.search import EventPage, EventQuery, FindingPage, FindingQuery
+from soc_store.source_report import SourceReport
+from soc_store.state import AlertCounts, AlertFilter, AlertPage
+
+AlertSort = Literal["last_seen", "level", "count"]
+
+
+class AlertStore(Protocol):
+    """What the app uses of ``soc_store.state.State``: alerts, the outbox, links and sessions."""
+
+    def alerts(
+        self, scope: Scope, query: AlertFilter, sort: AlertSort, limit: int, cursor: str | None
+    ) -> AlertPage: ...
+    def alert(self, scope: Scope, alert_id: int) -> Alert | None: ...
+    def counts(self, scope: Scope, query: AlertFilter) -> AlertCounts: ...
+    def histogram(
+        self, scope: Scope, query: AlertFilter, since: int, until: int, buckets: int
+    ) -> Sequence[tuple[int, Mapping[Level, int]]]: ...
+    def set_state(self, scope: Scope, alert_id: int, state: AlertState, person: str, now: int) -> Alert | None: ...
+    def outbox(self, scope: Scope, after: int, limit: int) -> Sequence[OutboxItem]: ...
+    def outbox_last(self) -> int: ...
+    def use_link(self, token_sha256: str, now: int) -> bool: ...
+    def link_used_ever(self) -> bool: ...
+    def start_session(self, token_sha256: str, session: Session) -> None: ...
+    def session(self, token_sha256: str, now: int) -> Session | None: ...
+    def end_session(self, token_sha256: str) -> None: ...
+
+
+class ProcessHealth(msgspec.Struct, frozen=True, kw_only=True):
+    """One process of the center as last heard of; ``pid=None`` means it does not run.
+
+    ``last_seen`` is the time of its last gauge (0: never), ``memory_bytes`` its proportional set size if known, and
+    ``gauges`` its own numbers.
+    """
+
+    name: str
+    pid: int | None
+    last_seen: int
+    started: int = 0
+    memory_bytes: int | None = None
+    restarts: int = 0
+    gauges: dict[str, int | float | str] = {}
+
+
+class Health(msgspec.Struct, frozen=True, kw_only=True):
+    """How the center itself is: its processes, how far each stage has come, and what overload has cost.
+
+    Offsets are journal offsets: what ``journal`` has and ``outcomes`` has not is waiting to be detected, and so on.
+    ``overload`` counts what was dropped, refused, evicted or put off, by name; all zero is well.
+    ``rules`` is how many rules run and how many were refused.
+    """
+
+    processes: list[ProcessHealth]
+    journal_offset: int
+    outcome_offset: int
+    triage_offset: int
+    archive_offset: int
+    overload: dict[str, int] = {}
+    rules: int = 0
+    rules_refused: int = 0
+    disk_used_bytes: int = 0
+    disk_free_bytes: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Services:
+    """Everything the app may use.
+
+    ``wait_for_outbox`` returns when new outbox rows may exist; being late costs a poll, never a row. ``hosts`` are the
+    host names (without port) this app answers to. ``link_command`` is what makes a new sign-in link on the terminal.
+    """
+
+    state: AlertStore
+    search_events: Callable[[Scope, EventQuery], Awaitable[EventPage]]
+    search_findings: Callable[[Scope, FindingQuery], Awaitable[FindingPage]]
+    sources: Callable[[Scope], Sequence[SourceReport]]
+    source_settings: Callable[[], Sequence[Source]]
+    health: Callable[[], Health]
+    wait_for_outbox: Callable[[], Awaitable[object]]
+    now: Callable[[], int]
+    evaluation: bool
+    version: str
+    hosts: Sequence[str]
+    secure_cookie: bool
+    name: str = "fengsui"
+    units: Mapping[str, str] = field(default_factory=dict)
+    link_command: str = "fengsui link"
