@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import IO, Any, Protocol
+from typing import IO, Any, Protocol, cast
 
 import msgspec
 
@@ -136,7 +136,7 @@ def _open(path: Path) -> Iterator[IO[bytes]]:
         plain.seek(0)
         if packed:
             with gzip.open(plain) as unpacked:
-                yield unpacked
+                yield cast(IO[bytes], unpacked)
         else:
             yield plain
 
@@ -206,7 +206,7 @@ class FileScan:
         }
 
     def _number(self, number: int) -> int:
-        return number if self.form.own_numbers else self.lines + number + 1
+        return number if self.form.name == "evtx" else self.lines + number + 1
 
     def _count(self, located: Sequence[Located]) -> None:
         place = str(self.path)
@@ -257,7 +257,10 @@ def open_sink(out: Path | None) -> Iterator[Sink]:
 
 
 def _ndjson(file: IO[bytes]) -> Sink:
-    return lambda hit: file.write(msgspec.json.encode(hit) + b"\n") and None
+    def write(hit: Hit) -> None:
+        file.write(msgspec.json.encode(hit) + b"\n")
+
+    return write
 
 
 def _csv(file: IO[bytes]) -> Sink:

@@ -11,6 +11,7 @@ import signal
 import time
 from collections import OrderedDict, deque
 from pathlib import Path
+from typing import Any
 
 from detection_rules.library import read_documents
 from detection_rules.ruleset import load_rules
@@ -222,7 +223,7 @@ class Detection:
         if done_through:
             self._log.drop_through(done_through)
 
-    def values(self) -> dict[str, int | str | list[int]]:
+    def values(self) -> dict[str, Any]:
         """The parent's gauge."""
         return {
             "written": self.written,
