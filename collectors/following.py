@@ -1,0 +1,113 @@
+"""One file being read: where it is, what it is recognised by, and its whole records.
+
+A stream is a file's identity (device and inode), so a renamed file goes on where it was. The position keeps a
+fingerprint of the file's first bytes: an inode that was given to another file, or a file that was emptied and written
+again, begins anew. Methods that read block and are meant for a thread.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from collectors.cutting import Cutter, Records
+from collectors.format import Format
+
+PIECE_BYTES = 256 * 1024
+FINGERPRINT_BYTES = 1024
+HEAD_BYTES = 4096
+
+
+def stream_of(status: os.stat_result) -> str:
+    """A file's identity as a stream name."""
+    return f"{status.st_dev}:{status.st_ino}"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Piece:
+    """What one read gave: records (perhaps none) and the position just after the last of them."""
+
+    records: list[Records]
+    position: dict[str, Any]
+
+
+class Following:
+    """One open file. ``at`` is where the next read begins; ``torn`` counts last records that were cut by truncation."""
+
+    def __init__(self, path: Path, form: Format, options: Mapping[str, Any]) -> None:
+        self.path = path
+        self.torn = 0
+        self._form = form
+        self._options = dict(options)
+        self._file = path.open("rb", buffering=0)
+        self.stream = stream_of(os.fstat(self._file.fileno()))
+        self._begin(0, dict(options))
+
+    def _begin(self, at: int, context: dict[str, Any]) -> None:
+        self.at = at
+        self._base = at
+        self._cutter = Cutter(self._form, context)
+        self._known = b""
+
+    def close(self) -> None:
+        """Let the file go."""
+        self._file.close()
+
+    def resume(self, position: Mapping[str, Any]) -> bool:
+        """Go on at a committed position; False (and at the beginning) when this is not the same file any more."""
+        n, at = int(position.get("fingerprint_bytes", 0)), int(position.get("byte", 0))
+        head = self._read_at(0, min(n, FINGERPRINT_BYTES))
+        if self.size < at or len(head) < n or sha256(head).hexdigest() != position.get("fingerprint"):
+            return False
+        context = position.get("context")
+        self._begin(at, dict(context) if isinstance(context, dict) and at else dict(self._options))
+        self._known = head
+        return True
+
+    def skip_to_end(self) -> None:
+        """Begin with what is written from now on."""
+        head = self._read_at(0, HEAD_BYTES)
+        self._begin(self.size, self._form.cut(head, dict(self._options), False).context)
+        self._known = head[:FINGERPRINT_BYTES]
+
+    @property
+    def size(self) -> int:
+        """The file's size now."""
+        return os.fstat(self._file.fileno()).st_size
+
+    def read(self) -> list[Piece]:
+        """The next piece, and before it the torn end of what was there when the file was truncated or rewritten."""
+        pieces = []
+        if self._was_rewritten():
+            self.torn += self._cutter.held_bytes > 0
+            pieces.append(self.finish())
+            self._begin(0, dict(self._options))
+        return [*pieces, self._next()]
+
+    def _was_rewritten(self) -> bool:
+        """Whether the file was truncated, or its beginning is not what was read."""
+        return self.size < self.at or self._read_at(0, len(self._known)) != self._known
+
+    def _next(self) -> Piece:
+        data = self._read_at(self.at, PIECE_BYTES)
+        if len(self._known) < FINGERPRINT_BYTES:
+            self._known = self._read_at(0, FINGERPRINT_BYTES)
+        self.at += len(data)
+        return Piece(records=self._cutter.feed(data), position=self._position())
+
+    def finish(self) -> Piece:
+        """The unfinished last record: nothing more will come."""
+        return Piece(records=self._cutter.feed(b"", final=True), position=self._position())
+
+    def _position(self) -> dict[str, Any]:
+        return {
+            "byte": self._base + self._cutter.consumed,
+            "fingerprint": sha256(self._known).hexdigest(),
+            "fingerprint_bytes": len(self._known),
+            "path": str(self.path),
+        }
+
+    def _read_at(self, at: int, n: int) -> bytes:
+        return os.pread(self._file.fileno(), n, at) if n else b""
