@@ -8,15 +8,13 @@ from ``sealed_through()`` on.
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
-from functools import lru_cache
 from pathlib import Path
 
-from soc_model.event import DAY_US
 from soc_model.finding import Finding
 from soc_model.layer import Layer, Realm
 from soc_model.outcome import Outcome, RowBlock, Stat
 from soc_model.problem import Problem
+from soc_store.day import day_of
 from soc_store.durable import make_folder
 from soc_store.lock import FolderLock
 from soc_store.locked_duckdb import open_duckdb
@@ -165,16 +163,6 @@ class Archive:
         for manifest in self._manifests.values():
             manifest.close()
         self._lock.release()
-
-
-def day_of(at: int) -> str:
-    """The day of a time, UTC, ``YYYY-MM-DD``."""
-    return _day(at // DAY_US)
-
-
-@lru_cache(64)
-def _day(days: int) -> str:
-    return datetime.fromtimestamp(days * DAY_US // 1_000_000, UTC).date().isoformat()
 
 
 def _place(block: RowBlock) -> tuple[Layer, str]:
