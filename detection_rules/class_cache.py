@@ -44,7 +44,7 @@ class Budget:
 class ValueClasses(dict[Any, frozenset[int]]):
     """The classes of one column's values; ``classify`` is asked for those not known yet.
 
-    1, 1.0 and true are one key to a dict but three texts to a rule, so numbers and truth values are kept by type too.
+    1 and true are one key to a dict but two texts to a rule, so what equals 0 or 1 is kept by its type too.
     """
 
     def __init__(self, classify: Callable[[Any], frozenset[int]], budget: Budget) -> None:
@@ -78,7 +78,10 @@ class ValueClasses(dict[Any, frozenset[int]]):
             self.misses += 1
             found = self._classify(value)
             self._budget.spend(2 * ENTRY_BYTES)
-            self._numbers[key] = found
+            if value in (0, 1):
+                self._numbers[key] = found
+            else:
+                self[value] = found
         return found
 
 

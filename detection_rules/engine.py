@@ -4,13 +4,14 @@ Each distinct value is matched once (its class), each distinct combination of cl
 both are dicts, so the loop over events that repeat runs in C.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from detection_rules.class_cache import Budget, ValueClasses, hashable
 from detection_rules.column_matcher import ColumnMatcher
-from detection_rules.condition import Node, any_of, resolve
+from detection_rules.condition import Node, any_of, predicates_of, resolve
+from detection_rules.keyword_filter import KeywordFilter
 from detection_rules.plan import Plan, Rules
 from detection_rules.predicate import ABSENT, Column, Exists, Null, Predicate, Text, Wildcard
 from detection_rules.rule import Rule
@@ -59,19 +60,27 @@ class Engine:
         self._seen: dict[Logsource, list[tuple[int, list[Node]]]] = {}
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._types: dict[EventType, Plan] = {}
+        self._filters: dict[frozenset[int], KeywordFilter] = {}
         self._forgotten_misses = 0
 
     def match(self, group: EventGroup) -> list[Rules]:
         """The numbers of the rules that fire on each event of the group, in order."""
         plan = self.plan(group.type)
         self.events += len(group)
-        try:
-            found = self._decide(plan, group.fields, _same)
-        except TypeError:  # a list among the values: dicts do not take them
-            found = self._decide(plan, group.fields, hashable)
+        if plan.columns:
+            columns = [self._column(column, group.fields, plan) for column in plan.columns]
+            found = list(map(plan.__getitem__, zip(*columns, strict=True)))
+        else:
+            found = [plan.always] * len(group)
         for index in group.unparsed:
             found[index] = plan.decide_by_keywords(self.keyword_class([raw_text(group.raws[index])]))
         return found
+
+    def warm(self) -> None:
+        """Build every automaton now instead of at its first value, so that forked workers share them."""
+        for column in self._by_column:
+            if not isinstance(column, tuple):
+                self.column_class_of(column, "")
 
     def plan(self, event_type: EventType) -> Plan:
         """What the type leaves open of all rules."""
@@ -93,7 +102,11 @@ class Engine:
 
     def column_class(self, column: Column, event: dict[str, Any]) -> frozenset[int]:
         """The predicates of the column that one event satisfies."""
-        return self._column(column, [event], hashable)[0]
+        if column is None:
+            return self.keyword_class(event.values())
+        if isinstance(column, tuple):
+            return self.column_class_of(column, (event.get(column[0], ABSENT), event.get(column[1], ABSENT)))
+        return self.column_class_of(column, event.get(column, ABSENT))
 
     def column_of(self, number: int) -> Column:
         """The column that a predicate is asked of."""
@@ -134,28 +147,26 @@ class Engine:
             if nodes:
                 yield number, nodes
 
-    def _decide(self, plan: Plan, events: Sequence[dict[str, Any]], key: Callable[[Any], Any]) -> list[Rules]:
-        if not plan.columns:
-            return [plan.always] * len(events)
-        columns = [self._column(column, events, key) for column in plan.columns]
-        return list(map(plan.__getitem__, zip(*columns, strict=True)))
-
-    def _column(
-        self, column: Column, events: Sequence[dict[str, Any]], key: Callable[[Any], Any]
-    ) -> list[frozenset[int]]:
-        class_of = self.classes(column).__getitem__
+    def _column(self, column: Column, events: Sequence[dict[str, Any]], plan: Plan) -> list[frozenset[int]]:
+        """The class of each event in one column of the plan."""
         if column is None:
-            rows: Iterable[Iterable[Any]] = (event.values() for event in events)
-            if key is not _same:
-                rows = (map(key, row) for row in rows)
-            return [NOTHING.union(*found) if any(found := list(map(class_of, row))) else NOTHING for row in rows]
-        values: Iterable[Any]
+            return self._keyword_column(events, plan.keywords)
+        values: list[Any]
         if isinstance(column, tuple):
             one, other = column
             values = [(event.get(one, ABSENT), event.get(other, ABSENT)) for event in events]
         else:
             values = [event.get(column, ABSENT) for event in events]
-        return list(map(class_of, values if key is _same else map(key, values)))
+        class_of = self.classes(column).__getitem__
+        try:
+            return list(map(class_of, values))
+        except TypeError:  # a list among the values: dicts do not take them
+            return list(map(class_of, map(hashable, values)))
+
+    def _keyword_column(self, events: Sequence[dict[str, Any]], keywords: KeywordFilter) -> list[frozenset[int]]:
+        if not keywords.may_match(events):
+            return [NOTHING] * len(events)
+        return [self.keyword_class(event.values()) if keywords.may_match((event,)) else NOTHING for event in events]
 
     def _plan(self, event_type: EventType) -> Plan:
         constants = [(name, value) for name, value in event_type.constants if name in self._by_column]
@@ -179,7 +190,24 @@ class Engine:
                 always.append(rule)
             elif left is not False:
                 nodes[rule] = left
-        return Plan(nodes, tuple(always), self._columns, self._weak, self._budget)
+        keywords = {number for node in nodes.values() for number in predicates_of(node)} & self._by_column.get(
+            None, {}
+        ).keys()
+        return Plan(
+            nodes,
+            tuple(always),
+            keywords=self._filter(frozenset(keywords)),
+            columns=self._columns,
+            weak=self._weak,
+            budget=self._budget,
+        )
+
+    def _filter(self, keywords: frozenset[int]) -> KeywordFilter:
+        found = self._filters.get(keywords)
+        if found is None:
+            tests = [self._by_column[None][number].test for number in keywords]
+            found = self._filters[keywords] = KeywordFilter(tests, hyperscan=self._hyperscan)
+        return found
 
     def _forget_plans(self) -> None:
         self._forgotten_misses += sum(plan.misses for plan in self._plans.values())
@@ -187,10 +215,7 @@ class Engine:
             self._budget.leave(plan.clear)
         self._plans.clear()
         self._types.clear()
-
-
-def _same(value: Any) -> Any:
-    return value
+        self._filters.clear()
 
 
 def _is_weak(asked: Predicate) -> bool:

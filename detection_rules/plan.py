@@ -10,6 +10,7 @@ from collections.abc import Iterable, Iterator, Mapping, Set
 
 from detection_rules.class_cache import Budget
 from detection_rules.condition import AllOf, AnyOf, Node, Not, predicates_of
+from detection_rules.keyword_filter import KeywordFilter
 from detection_rules.predicate import Column
 
 Rules = tuple[int, ...]
@@ -26,20 +27,28 @@ class Plan(dict[Key, Rules]):
     """
 
     def __init__(
-        self, nodes: Mapping[int, Node], always: Rules, columns: Mapping[int, Column], weak: Set[int], budget: Budget
+        self,
+        nodes: Mapping[int, Node],
+        always: Rules,
+        *,
+        keywords: KeywordFilter,
+        columns: Mapping[int, Column],
+        weak: Set[int],
+        budget: Budget,
     ) -> None:
         """``columns``: the column of each predicate; ``weak`` predicates hold for most events: poor witnesses."""
         super().__init__()
         self.nodes = dict(nodes)
         self.always = always
+        self.keywords = keywords
         asked = {rule: predicates_of(node) for rule, node in nodes.items()}
         self.columns: tuple[Column, ...] = tuple(
             sorted({columns[number] for numbers in asked.values() for number in numbers}, key=str)
         )
         self.keyword_rules = {
-            rule: keywords
+            rule: ours
             for rule, numbers in asked.items()
-            if (keywords := frozenset(number for number in numbers if columns[number] is None))
+            if (ours := frozenset(number for number in numbers if columns[number] is None))
         }
         self.fields: frozenset[str] | None = None if None in self.columns else frozenset(_names(self.columns))
         self.misses = 0

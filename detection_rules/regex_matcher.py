@@ -6,6 +6,7 @@ first ``BACKTRACKING_BYTES`` characters of a text. Nothing is compiled before th
 
 import re
 from collections.abc import Iterable
+from importlib.util import find_spec
 from typing import Any
 
 from detection_rules.linear_regex import LinearRegex
@@ -50,6 +51,11 @@ class RegexMatcher:
         ]
 
 
+def has_hyperscan() -> bool:
+    """Whether Hyperscan is installed."""
+    return find_spec("hyperscan") is not None
+
+
 def _key(numbered: Numbered) -> tuple[str, str]:
     return numbered[1].pattern, numbered[1].flags
 
@@ -60,10 +66,10 @@ def _collect(number: int, start: int, end: int, flags: int, found: Any) -> None:
 
 def _database(patterns: list[Numbered]) -> tuple[Any, set[int]]:
     """(A Hyperscan database, the numbers in it); without those it does not take, (None, none) where it is missing."""
-    try:
-        import hyperscan  # noqa: PLC0415  (optional, and only processes that match need it)
-    except ImportError:
+    if not has_hyperscan():
         return None, set()
+    import hyperscan  # noqa: PLC0415  (optional, and only processes that match need it)
+
     taken = list(patterns)
     try:
         return _compiled(hyperscan, taken), {number for number, _ in taken}

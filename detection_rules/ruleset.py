@@ -61,10 +61,9 @@ class _Loading:
             self.refused.append(_refusal(document, str(error)))
 
     def _claim(self, card: RuleCard, document: RuleDocument) -> None:
-        place = f"{document.path}:{document.line}"
-        first = self.places.setdefault(card.id, place)
-        if first != place:
-            raise RuleError(f"its id is taken by {first}")
+        if card.id in self.places:
+            raise RuleError(f"its id is taken by {self.places[card.id]}")
+        self.places[card.id] = f"{document.path}:{document.line}"
 
     def _rule(self, parsed: ParsedRule, card: RuleCard, document: RuleDocument) -> Rule:
         logsource = _logsource(parsed)

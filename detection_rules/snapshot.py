@@ -25,6 +25,10 @@ class Snapshot:
         self.id = _content_id(self.cards)
         self._wanted: dict[EventType, frozenset[str] | None] = {}
 
+    def warm(self) -> None:
+        """Build all automata now (seconds, some megabytes), so that workers forked from here share them."""
+        self.engine.warm()
+
     def wanted(self, event_type: EventType) -> frozenset[str] | None:
         """The fields that rules ask of events of the type; None where keyword rules look at every value."""
         if event_type not in self._wanted:

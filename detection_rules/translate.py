@@ -112,13 +112,12 @@ def _translate_keyword(value: SigmaType, table: PredicateTable) -> Node | bool:
         return any_of([_translate_keyword(one, table) for one in value.values])
     if isinstance(value, SigmaNumber | SigmaBool) and not isinstance(value, SigmaTimestampPart):
         value = SigmaString.from_str(str(value))
+    if not isinstance(value, SigmaString | SigmaRegularExpression | SigmaCIDRExpression):
+        raise RuleError(f"a {type(value).__name__} cannot be searched for in all fields")
     test = test_of(value)
     if isinstance(test, Text):
-        anywhere = merge_wildcards((Wildcard.MANY, *test.parts, Wildcard.MANY))
-        return _leaf(Predicate(None, Text(anywhere, test.cased)), table)
-    if isinstance(test, Regex | Cidr):
-        return _leaf(Predicate(None, test), table)
-    raise RuleError(f"a {type(value).__name__} cannot be searched for in all fields")
+        test = Text(merge_wildcards((Wildcard.MANY, *test.parts, Wildcard.MANY)), test.cased)
+    return _leaf(Predicate(None, test), table)
 
 
 def _leaf(asked: Predicate, table: PredicateTable) -> Node:
