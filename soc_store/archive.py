@@ -39,16 +39,17 @@ class _Gathered:
     findings: list[Finding] = field(default_factory=list)
     stats: list[Stat] = field(default_factory=list)
 
-    def due(self, now: int) -> bool:
+    def due(self, now: int, rows: int, age_us: int) -> bool:
         """Whether it is large or old enough to be sealed."""
-        return self.rows >= SEAL_ROWS or self.raw_bytes >= SEAL_RAW_BYTES or now - self.since >= SEAL_US
+        return self.rows >= rows or self.raw_bytes >= SEAL_RAW_BYTES or now - self.since >= age_us
 
 
 class Archive:
     """Gathers outcomes and seals them. Not for two threads at once."""
 
-    def __init__(self, folder: Path, now: Callable[[], int]) -> None:
+    def __init__(self, folder: Path, now: Callable[[], int], seal_rows: int, seal_us: int) -> None:
         self._folder, self._now = folder, now
+        self._seal_rows, self._seal_us = seal_rows, seal_us
         self._lock = FolderLock.take(folder)
         self._manifests: dict[Realm, Manifest] = {}
         self._gathered: dict[Partition, _Gathered] = {}
@@ -69,13 +70,17 @@ class Archive:
         self._added = max((manifest.through() for manifest in self._manifests.values()), default=0)
 
     @classmethod
-    def open(cls, folder: Path, now: Callable[[], int]) -> "Archive":
+    def open(
+        cls, folder: Path, now: Callable[[], int], *, seal_rows: int = SEAL_ROWS, seal_us: int = SEAL_US
+    ) -> "Archive":
         """The archive in ``folder``, made where missing, without what a crash left unsealed.
+
+        A segment is sealed after ``seal_rows`` rows or ``seal_us`` microseconds.
 
         ``Problem`` when another process writes it, a version is unknown, the disk is not a local one, or a realm has
         segments but no manifest.
         """
-        return cls(folder, now)
+        return cls(folder, now, seal_rows, seal_us)
 
     def _open_realm(self, realm: Realm) -> Manifest:
         folder = make_folder(self._folder / realm)
@@ -120,9 +125,13 @@ class Archive:
         return self._gathered[partition]
 
     def seal_due(self, now: int, force: bool = False) -> int:
-        """Seal the partitions that are large (20,000 rows, 64 MiB raw) or old (60 s), or all by ``force``; how many
-        segments were made. After an error what was gathered is still there."""
-        due = [partition for partition, gathered in self._gathered.items() if force or gathered.due(now)]
+        """Seal the partitions that are large (in rows, or 64 MiB raw) or old, or all by ``force``; how many segments
+        were made. After an error what was gathered is still there."""
+        due = [
+            partition
+            for partition, gathered in self._gathered.items()
+            if force or gathered.due(now, self._seal_rows, self._seal_us)
+        ]
         return sum(self._seal(partition) for partition in due)
 
     def _seal(self, partition: Partition) -> int:

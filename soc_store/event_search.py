@@ -128,7 +128,7 @@ def _rows(block: RowBlock, newest: Newest) -> Iterator[dict[str, Any]]:
     """The rows of a block, without those that are too old to be among the newest: making rows is what costs."""
     shared = dict.fromkeys(COLUMNS) | block.constants
     names, lists = list(block.columns), list(block.columns.values())
-    times = block.columns.get("@timestamp") or [block.constants["@timestamp"]] * block.rows
+    times = block.columns["@timestamp"] if "@timestamp" in names else [shared["@timestamp"]] * block.rows
     for n, time in enumerate(times):
         if newest.needs(time):
             yield shared | {name: values[n] for name, values in zip(names, lists, strict=True)}

@@ -33,7 +33,7 @@ CREATE TABLE progress(name TEXT PRIMARY KEY, value INTEGER NOT NULL) WITHOUT ROW
 CREATE TABLE stat(source_id TEXT, dataset TEXT, day TEXT, layer TEXT, unit TEXT, realm TEXT,
   events INTEGER NOT NULL, raw_bytes INTEGER NOT NULL, unparsed INTEGER NOT NULL, truncated INTEGER NOT NULL,
   time_flagged INTEGER NOT NULL, quarantined INTEGER NOT NULL, findings INTEGER NOT NULL,
-  last_received INTEGER NOT NULL, lag_max_s REAL NOT NULL,
+  last_received INTEGER NOT NULL, lag_max_s REAL NOT NULL, last_problem TEXT NOT NULL,
   PRIMARY KEY (source_id, dataset, day, layer, unit, realm)) WITHOUT ROWID;
 """,
 )
@@ -41,12 +41,13 @@ _INSERT = "INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?,
 _SEALED = "INSERT INTO sealed VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET through = excluded.through"
 _PROGRESS = "INSERT INTO progress VALUES ('through', ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)"
 _STAT = """
-INSERT INTO stat VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
+INSERT INTO stat VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
   events = events + excluded.events, raw_bytes = raw_bytes + excluded.raw_bytes,
   unparsed = unparsed + excluded.unparsed, truncated = truncated + excluded.truncated,
   time_flagged = time_flagged + excluded.time_flagged, quarantined = quarantined + excluded.quarantined,
   findings = findings + excluded.findings, last_received = max(last_received, excluded.last_received),
-  lag_max_s = max(lag_max_s, excluded.lag_max_s)
+  lag_max_s = max(lag_max_s, excluded.lag_max_s),
+  last_problem = CASE excluded.last_problem WHEN '' THEN last_problem ELSE excluded.last_problem END
 """
 _BY_TIME = """
 SELECT * FROM segment WHERE kind = 'events' AND max_time >= ? AND min_time < ? ORDER BY max_time DESC, sequence DESC
@@ -202,5 +203,5 @@ def _segment(row: tuple[Any, ...]) -> Segment:
 
 _STAT_COLUMNS = (
     *("source_id", "dataset", "day", "layer", "unit", "realm", "events", "raw_bytes", "unparsed", "truncated"),
-    *("time_flagged", "quarantined", "findings", "last_received", "lag_max_s"),
+    *("time_flagged", "quarantined", "findings", "last_received", "lag_max_s", "last_problem"),
 )

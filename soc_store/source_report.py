@@ -24,7 +24,8 @@ _HIGHEST = ("last_received", "lag_max_s")
 class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
     """One source: what came of it since the first start. ``counters`` are collect's own (torn, refused ...).
 
-    ``last_received`` is 0 for a source that never sent; ``lag_max_s`` the largest received minus event time.
+    ``last_received`` is 0 for a source that never sent; ``lag_max_s`` the largest received minus event time;
+    ``last_problem`` place and reason of the last record that could not be parsed.
     """
 
     source_id: str
@@ -40,6 +41,7 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
     findings: int = 0
     last_received: int = 0
     lag_max_s: float = 0.0
+    last_problem: str = ""
     counters: dict[str, int] = {}
 
 
@@ -93,6 +95,7 @@ def _report(source: Source, stats: Sequence[Stat], counters: dict[str, int]) -> 
         layer=source.layer,
         unit=source.unit,
         realm=source.realm,
+        last_problem=next((stat.last_problem for stat in reversed(own) if stat.last_problem), ""),
         counters=counters,
         **numbers,
     )
