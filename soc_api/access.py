@@ -49,9 +49,7 @@ def still_valid(request: Request) -> bool:
 def sign_in(response: Response, services: Services) -> None:
     """Start the evaluation session, which has every role, and hand its token to the browser."""
     token, now = secrets.token_urlsafe(32), services.now()
-    session = Session(
-        person="evaluation", roles=frozenset(Role), units=None, created=now, expires=now + SESSION_US
-    )
+    session = Session(person="evaluation", roles=frozenset(Role), units=None, created=now, expires=now + SESSION_US)
     services.state.start_session(digest(token), session)
     response.set_cookie(
         cookie_name(services),

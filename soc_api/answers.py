@@ -1,4 +1,4 @@
-"""Structs of soc_model and soc_store as JSON answers, and as schemas in the OpenAPI document: one noun, one definition."""
+"""Structs of soc_model and soc_store as JSON answers and as OpenAPI schemas: one noun, one definition."""
 
 from typing import Any
 
@@ -17,10 +17,13 @@ def json_answer(value: Any, status: int = 200) -> Response:
 
 def answers(kind: Any, *problems: int) -> dict[int | str, dict[str, Any]]:
     """The ``responses`` of a route that answers with ``kind`` or with one of these problem statuses."""
-    found: dict[int | str, dict[str, Any]] = {200: _content(kind, "application/json", "What was asked for")}
-    for status in (401, 403, *problems):
-        found[status] = _content(ProblemDocument, PROBLEM_JSON, "A problem (RFC 9457)")
-    return found
+    return {200: _content(kind, "application/json", "What was asked for"), **problem_answers(*problems)}
+
+
+def problem_answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The ``responses`` for these problem statuses, and for the two that every operation may answer with."""
+    described = _content(ProblemDocument, PROBLEM_JSON, "A problem (RFC 9457)")
+    return dict.fromkeys((401, 403, *statuses), described)
 
 
 def _content(kind: Any, media_type: str, description: str) -> dict[str, Any]:

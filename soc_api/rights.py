@@ -1,7 +1,7 @@
 """Every endpoint declares exactly one right, or stands in the one list of public paths below.
 
-``needs(right)`` gives an endpoint the session of the person who asks, once that person has the right. The same
-declaration becomes ``x-right`` in the OpenAPI document, and ``check_rights`` refuses an app with an undeclared endpoint.
+``needs(right)`` gives an endpoint the session of the person who asks, if that person has the right. The declaration
+becomes ``x-right`` in the OpenAPI document, and ``check_rights`` refuses an app with an undeclared endpoint.
 """
 
 from collections.abc import Iterator

@@ -6,7 +6,7 @@ loop; everything of ``State``, ``sources`` and ``health`` is called from worker 
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Literal, Protocol
+from typing import Protocol
 
 import msgspec
 
@@ -17,17 +17,13 @@ from soc_model.session import Session
 from soc_model.source import Source
 from soc_store.search import EventPage, EventQuery, FindingPage, FindingQuery
 from soc_store.source_report import SourceReport
-from soc_store.state import AlertCounts, AlertFilter, AlertPage
-
-AlertSort = Literal["last_seen", "level", "count"]
+from soc_store.state import AlertCounts, AlertFilter, AlertPage, Sort
 
 
 class AlertStore(Protocol):
     """What the app uses of ``soc_store.state.State``: alerts, the outbox, links and sessions."""
 
-    def alerts(
-        self, scope: Scope, query: AlertFilter, sort: AlertSort, limit: int, cursor: str | None
-    ) -> AlertPage: ...
+    def alerts(self, scope: Scope, query: AlertFilter, sort: Sort, limit: int, cursor: str | None) -> AlertPage: ...
     def alert(self, scope: Scope, alert_id: int) -> Alert | None: ...
     def counts(self, scope: Scope, query: AlertFilter) -> AlertCounts: ...
     def histogram(

@@ -7,7 +7,7 @@ from soc_model.problem import Problem
 
 SECOND_US = 1_000_000
 _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
-_SPAN = re.compile(r"-(\d{1,6})([smhdw])")
+_SPAN = re.compile(r"-([0-9]{1,6})([smhdw])")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _LAST_US = 253_402_300_800 * SECOND_US  # the year 10000
 
@@ -27,7 +27,9 @@ def parse_timepoint(text: str, place: str, now: int, zone: tzinfo = UTC) -> int 
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise Problem(place, "is not a time (RFC 3339, microseconds since the epoch, or a span such as -24h)") from error
+        raise Problem(
+            place, "is not a time (RFC 3339, microseconds since the epoch, or a span such as -24h)"
+        ) from error
     return _within(to_us(moment if moment.tzinfo else moment.replace(tzinfo=zone)), place)
 
 

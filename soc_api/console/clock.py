@@ -23,7 +23,8 @@ def moment(us: int, zone: tzinfo) -> datetime:
 
 def full_time(us: int, zone: tzinfo) -> str:
     """``2025-11-23 18:04:05.123 +08:00``."""
-    return moment(us, zone).isoformat(" ", "milliseconds").replace("+", " +").replace(" +00:00", " UTC")
+    local = moment(us, zone).replace(tzinfo=None).isoformat(" ", "milliseconds")
+    return f"{local} {zone_label(zone, us).removeprefix('UTC') or 'UTC'}"
 
 
 def short_time(us: int, zone: tzinfo, now: int) -> str:

@@ -1,4 +1,4 @@
-"""Draws pages: one Jinja environment a language, the viewer's choices from cookies, the same frame around every page."""
+"""Draws pages: one Jinja environment a language, the viewer's choices from cookies, one frame around every page."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -61,7 +61,9 @@ class Console:
 
     def __init__(self, services: Services) -> None:
         self._services = services
-        missing = [name for name in ("htmx.min.js", "echarts.common.min.js") if not (STATIC / "vendor" / name).is_file()]
+        missing = [
+            name for name in ("htmx.min.js", "echarts.common.min.js") if not (STATIC / "vendor" / name).is_file()
+        ]
         if missing:
             raise AssetsMissing(f"{STATIC / 'vendor'} lacks {', '.join(missing)}: run `make env`, which fetches them")
         self._environments = {language: _environment(language) for language in LANGUAGES}
@@ -80,16 +82,20 @@ class Console:
         """A whole page, or the part of one that a template of parts gives."""
         viewer, services = Viewer.of(request), self._services
         now = services.now()
-        html = self._environments[viewer.language].get_template(template).render(
-            **self._formats(viewer, now),
-            ranges=RANGES,
-            viewer=viewer,
-            session=session,
-            rights=session.rights if session else frozenset(),
-            services=services,
-            here=request.url.path,
-            now=now,
-            **context,
+        html = (
+            self._environments[viewer.language]
+            .get_template(template)
+            .render(
+                **self._formats(viewer, now),
+                ranges=RANGES,
+                viewer=viewer,
+                session=session,
+                rights=session.rights if session else frozenset(),
+                services=services,
+                here=request.url.path,
+                now=now,
+                **context,
+            )
         )
         # A lone surrogate in a record must cost one character, not the page.
         return HTMLResponse(html.encode("utf-8", "replace"), status, headers=dict(headers or {}))
@@ -190,5 +196,7 @@ def _static_urls() -> dict[str, str]:
         if path.is_file():
             name = path.relative_to(STATIC).as_posix()
             plain = path.suffix == ".js" and path.parent == STATIC
-            found[name] = f"/static/{name}" if plain else f"/static/{name}?v={sha256(path.read_bytes()).hexdigest()[:12]}"
+            found[name] = (
+                f"/static/{name}" if plain else f"/static/{name}?v={sha256(path.read_bytes()).hexdigest()[:12]}"
+            )
     return found

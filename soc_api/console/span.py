@@ -45,19 +45,19 @@ class Span(NamedTuple):
 
 
 class Buckets(NamedTuple):
-    """Equal steps that cover a span: from ``since`` on, ``count`` times ``step_us``."""
+    """Equal steps that cover a span: from ``since`` on, ``steps`` times ``step_us``."""
 
     since: int
     step_us: int
-    count: int
+    steps: int
 
     @property
     def until(self) -> int:
         """The end of the last step."""
-        return self.since + self.step_us * self.count
+        return self.since + self.step_us * self.steps
 
 
-def read_span(name: str, since: str, until: str, now: int, zone: tzinfo, default: str) -> Span:
+def read_span(name: str, since: str, until: str, *, now: int, zone: tzinfo, default: str) -> Span:
     """The span that the fields of a filter bar say; raises Problem for what is not a time."""
     start, end = parse_timepoint(since, "since", now, zone), parse_timepoint(until, "until", now, zone)
     if start is not None or end is not None:

@@ -28,7 +28,9 @@ def visible(value: object, *, lines: bool = False) -> Markup:
         return escape(text)
     kept = _LAID_OUT if lines else frozenset[str]()
     return Markup("").join(
-        Markup('<span class="hidden-char">U+{:04X}</span>').format(ord(each)) if each not in kept and hidden(each) else each
+        Markup('<span class="hidden-char">U+{:04X}</span>').format(ord(each))
+        if each not in kept and hidden(each)
+        else each
         for each in text
     )
 

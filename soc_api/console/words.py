@@ -9,7 +9,7 @@ from soc_model.right import Role
 from soc_model.source import Trust
 
 
-def N_(message: str) -> str:  # noqa: N802 - the name gettext tools know
+def N_(message: str) -> str:
     """The message itself; marked, so that it is extracted."""
     return message
 
@@ -40,9 +40,7 @@ STATES: Mapping[str, str] = MappingProxyType(
         AlertState.CLOSED: N_("Closed"),
     }
 )
-REALMS: Mapping[str, str] = MappingProxyType(
-    {Realm.LIVE: N_("Live"), Realm.DRILL: N_("Drill"), Realm.TEST: N_("Test")}
-)
+REALMS: Mapping[str, str] = MappingProxyType({Realm.LIVE: N_("Live"), Realm.DRILL: N_("Drill"), Realm.TEST: N_("Test")})
 TRUSTS: Mapping[str, str] = MappingProxyType(
     {Trust.MUTUAL_TLS: N_("Mutual TLS"), Trust.KEY: N_("Key"), Trust.NONE: N_("None")}
 )

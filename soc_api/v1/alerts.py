@@ -2,7 +2,6 @@
 
 from typing import Annotated
 
-
 from fastapi import APIRouter, HTTPException, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
 from pydantic import BaseModel, ConfigDict, Field
@@ -10,7 +9,6 @@ from pydantic import BaseModel, ConfigDict, Field
 from soc_api.access import services_of
 from soc_api.answers import answers, json_answer
 from soc_api.rights import needs
-from soc_api.services import AlertSort
 from soc_api.timepoint import parse_timepoint
 from soc_api.v1.parameters import PageParameters, ShortText, Stated, TimeText
 from soc_model.alert import Alert, AlertState
@@ -19,7 +17,7 @@ from soc_model.right import Right
 from soc_model.scope import Scope
 from soc_model.session import Session
 from soc_store.search import FindingPage, FindingQuery
-from soc_store.state import AlertCounts, AlertFilter, AlertPage
+from soc_store.state import AlertCounts, AlertFilter, AlertPage, Sort
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
 Reader = Annotated[Session, needs(Right.ALERTS_READ)]
@@ -29,28 +27,28 @@ Worker = Annotated[Session, needs(Right.ALERTS_WORK)]
 class AlertParameters(PageParameters):
     """The filters of the alert list; values of a repeated one are alternatives."""
 
-    state: Annotated[list[AlertState], Stated] = []
-    level: Annotated[list[Level], Stated] = []
+    state: Annotated[tuple[AlertState, ...], Stated] = ()
+    level: Annotated[tuple[Level, ...], Stated] = ()
     min_level: Level | None = None
-    layer: Annotated[list[Layer], Stated] = []
-    realm: Annotated[list[Realm], Stated] = []
-    unit: Annotated[list[ShortText], Stated] = []
+    layer: Annotated[tuple[Layer, ...], Stated] = ()
+    realm: Annotated[tuple[Realm, ...], Stated] = ()
+    unit: Annotated[tuple[ShortText, ...], Stated] = ()
     rule: Annotated[ShortText, Field(description="a rule's id")] = ""
     entity: Annotated[str, Field(max_length=1000, description="exact value of any entity")] = ""
     text: Annotated[ShortText, Field(description="part of a title")] = ""
     since: TimeText = ""
     until: TimeText = ""
-    sort: AlertSort = "last_seen"
+    sort: Sort = "last_seen"
 
     def filter(self, now: int) -> AlertFilter:
         """The same for the store; raises Problem for what is not a time."""
         return AlertFilter(
-            states=tuple(self.state),
+            states=self.state,
             min_level=self.min_level,
-            levels=tuple(self.level),
-            layers=tuple(self.layer),
-            realms=tuple(self.realm),
-            units=tuple(self.unit),
+            levels=self.level,
+            layers=self.layer,
+            realms=self.realm,
+            units=self.unit,
             rule_id=self.rule,
             entity=self.entity,
             text=self.text,
@@ -72,9 +70,7 @@ def list_alerts(request: Request, session: Reader, parameters: Annotated[AlertPa
     """A page of alerts, the latest (or gravest, or most frequent) first."""
     services = services_of(request)
     wanted = parameters.filter(services.now())
-    page = services.state.alerts(
-        session.scope, wanted, parameters.sort, parameters.limit, parameters.cursor or None
-    )
+    page = services.state.alerts(session.scope, wanted, parameters.sort, parameters.limit, parameters.cursor or None)
     return json_answer(page)
 
 

@@ -25,10 +25,10 @@ class EventParameters(PageParameters):
     text: Annotated[str, Field(max_length=4000)] = ""
     since: TimeText = ""
     until: TimeText = ""
-    layer: Annotated[list[Layer], Stated] = []
-    realm: Annotated[list[Realm], Stated] = []
-    source: Annotated[list[ShortText], Stated] = []
-    event_id: Annotated[list[ShortText], Stated, Field(max_length=500)] = []
+    layer: Annotated[tuple[Layer, ...], Stated] = ()
+    realm: Annotated[tuple[Realm, ...], Stated] = ()
+    source: Annotated[tuple[ShortText, ...], Stated] = ()
+    event_id: Annotated[tuple[ShortText, ...], Stated, Field(max_length=500)] = ()
 
     def query(self, now: int) -> EventQuery:
         """The same for the store; raises Problem for what is not a time."""
@@ -36,19 +36,17 @@ class EventParameters(PageParameters):
             text=self.text,
             since=parse_timepoint(self.since, "since", now),
             until=parse_timepoint(self.until, "until", now),
-            layers=tuple(self.layer),
-            realms=tuple(self.realm),
-            source_ids=tuple(self.source),
-            event_ids=tuple(self.event_id),
+            layers=self.layer,
+            realms=self.realm,
+            source_ids=self.source,
+            event_ids=self.event_id,
             limit=self.limit,
             cursor=self.cursor or None,
         )
 
 
 @router.get("", responses=answers(EventPage, 400, 422))
-async def list_events(
-    request: Request, session: Reader, parameters: Annotated[EventParameters, Query()]
-) -> Response:
+async def list_events(request: Request, session: Reader, parameters: Annotated[EventParameters, Query()]) -> Response:
     """A page of events, newest first; a bad query is refused with the column of the mistake."""
     services = services_of(request)
     return json_answer(await services.search_events(session.scope, parameters.query(services.now())))

@@ -13,6 +13,7 @@ from fastapi.concurrency import run_in_threadpool
 from fastapi.sse import EventSourceResponse, ServerSentEvent
 
 from soc_api.access import services_of, still_valid
+from soc_api.answers import problem_answers
 from soc_api.rights import needs
 from soc_model.alert import OutboxItem
 from soc_model.right import Right
@@ -26,13 +27,13 @@ POLL_S = 5.0
 RETRY_MS = 2000
 
 
-@router.get("", response_class=EventSourceResponse)
+@router.get("", response_class=EventSourceResponse, responses=problem_answers(422))
 async def follow(
     request: Request,
     session: Annotated[Session, needs(Right.ALERTS_READ)],
     last_event_id: Annotated[str, Header(max_length=20)] = "",
 ) -> AsyncIterator[ServerSentEvent]:
-    """``alert.new`` and ``alert.updated`` as they are committed, after ``ready`` or ``reset``; comments keep it open."""
+    """``alert.new`` and ``alert.updated`` as they are committed, after ``ready`` or ``reset``."""
     services = services_of(request)
     last = await run_in_threadpool(services.state.outbox_last)
     after, kind = resume_after(last_event_id, last)

@@ -3,7 +3,7 @@
 const YEAR_S = 365 * 24 * 3600;
 
 function remember(name, value) {
-  document.cookie = `${name}=${encodeURIComponent(value)};path=/;max-age=${YEAR_S};samesite=strict`;
+  document.cookie = `${name}=${value};path=/;max-age=${YEAR_S};samesite=strict`;
 }
 
 function isLight(root) {
@@ -30,6 +30,11 @@ export function visible(text) {
   return String(text).replace(/[\p{Cc}\p{Cf}\p{Cs}\p{Co}\p{Zl}\p{Zp}]/gu, (c) => `⟨U+${c.codePointAt(0).toString(16).toUpperCase().padStart(4, "0")}⟩`);
 }
 
+function reason(html) {
+  const part = new DOMParser().parseFromString(html, "text/html").querySelector(".part-error");
+  return part ? part.textContent.replace(/\s+/g, " ").trim() : "";
+}
+
 remember("zone", Intl.DateTimeFormat().resolvedOptions().timeZone);
 
 document.addEventListener("click", (event) => {
@@ -46,7 +51,7 @@ document.addEventListener("click", (event) => {
   }
 });
 
-document.addEventListener("htmx:sendError", () => toast("!", document.body.dataset.lost, { level: "high" }));
+document.addEventListener("htmx:sendError", () => toast(document.body.dataset.lost, "", { level: "high" }));
 // A refusal that has something to say is shown where the answer was to go; anything else as a toast.
 document.addEventListener("htmx:beforeSwap", (event) => {
   const { xhr, target } = event.detail;
@@ -56,6 +61,6 @@ document.addEventListener("htmx:beforeSwap", (event) => {
     event.detail.isError = false;
     event.detail.swapOverride = "innerHTML";
   } else {
-    toast("!", document.body.dataset.failed, { level: "high" });
+    toast(document.body.dataset.failed, reason(xhr.responseText), { level: "high" });
   }
 });

@@ -45,7 +45,7 @@ function draw() {
     graphic: { type: "text", left: "center", top: "middle", silent: true, style: { text: total ? "" : data.dataset.empty, fill: token("muted"), font: `12px ${token("sans")}` } },
     series: LEVELS.map((level) => ({
       id: level, name: names[level], type: "bar", stack: "alerts", barCategoryGap: "22%", barMaxWidth: 28,
-      itemStyle: { color: token(level) }, data: found.series[level] ?? [], emphasis: { disabled: true },
+      itemStyle: { color: token(`${level}-fill`) }, data: found.series[level] ?? [], emphasis: { disabled: true },
     })),
   });
 }

@@ -4,7 +4,6 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, Query, Request, Response
 from fastapi.concurrency import run_in_threadpool
-
 from starlette.responses import RedirectResponse
 
 from soc_api.access import services_of
@@ -38,14 +37,18 @@ async def alert_findings(
     page = await services_of(request).search_findings(session.scope, findings_of(alert, FINDINGS, cursor))
     console: Console = request.app.state.console
     return console.page(
-        request, "alert_findings.html", session, alert=alert, findings=page.findings, cursor=page.cursor, first=not cursor
+        request,
+        "alert_findings.html",
+        session,
+        alert=alert,
+        findings=page.findings,
+        cursor=page.cursor,
+        first=not cursor,
     )
 
 
 @router.post("/state")
-def change_state(
-    request: Request, session: Worker, alert_id: int, state: Annotated[AlertState, Form()]
-) -> Response:
+def change_state(request: Request, session: Worker, alert_id: int, state: Annotated[AlertState, Form()]) -> Response:
     """Acknowledge, close or reopen; to htmx the head of the page as it is then."""
     set_alert_state(request, session, alert_id, state)
     if not request.headers.get("hx-request"):

@@ -12,14 +12,14 @@ from soc_api.access import services_of
 from soc_api.console.console import Console, Viewer, link
 from soc_api.console.span import Buckets, Span, buckets_of, read_span
 from soc_api.rights import needs
-from soc_api.services import AlertSort, AlertStore
+from soc_api.services import AlertStore
 from soc_api.v1.parameters import Stated
 from soc_model.alert import AlertState
 from soc_model.layer import Layer, Level, Realm
 from soc_model.right import Right
 from soc_model.scope import Scope
 from soc_model.session import Session
-from soc_store.state import AlertCounts, AlertFilter
+from soc_store.state import AlertCounts, AlertFilter, Sort
 
 router = APIRouter(prefix="/alerts", include_in_schema=False)
 
@@ -38,8 +38,8 @@ class AlertFields(BaseModel):
     """The fields of the filter bar as they stand in the URL; what is unknown there is not looked at."""
 
     text: Annotated[str, Field(max_length=200)] = ""
-    level: Annotated[list[Level], Stated] = []
-    layer: Annotated[list[Layer], Stated] = []
+    level: Annotated[tuple[Level, ...], Stated] = ()
+    layer: Annotated[tuple[Layer, ...], Stated] = ()
     state: str = "open"
     realm: str = "live"
     range: str = ""
@@ -47,7 +47,7 @@ class AlertFields(BaseModel):
     until: Annotated[str, Field(max_length=40)] = ""
     rule: Annotated[str, Field(max_length=200)] = ""
     entity: Annotated[str, Field(max_length=1000)] = ""
-    sort: AlertSort = "last_seen"
+    sort: Sort = "last_seen"
     cursor: Annotated[str, Field(max_length=1000)] = ""
 
 
@@ -68,8 +68,8 @@ class AlertView:
         fields = self.fields
         return AlertFilter(
             states=STATES.get(fields.state, STATES["open"]),
-            levels=tuple(fields.level),
-            layers=tuple(fields.layer),
+            levels=fields.level,
+            layers=fields.layer,
             realms=() if fields.realm == "all" else (Realm(fields.realm),),
             rule_id=fields.rule,
             entity=fields.entity,
@@ -81,7 +81,9 @@ class AlertView:
     def url(self, **changes: Any) -> str:
         """The list's address with these changes: shareable, without what is the default, relative ranges kept."""
         kept = {**self.fields.model_dump(exclude_defaults=True, mode="json"), **changes}
-        return link("/alerts", **{name: value for name, value in kept.items() if name != "cursor" or "cursor" in changes})
+        return link(
+            "/alerts", **{name: value for name, value in kept.items() if name != "cursor" or "cursor" in changes}
+        )
 
 
 def read_view(request: Request, fields: AlertFields) -> AlertView:
@@ -89,7 +91,7 @@ def read_view(request: Request, fields: AlertFields) -> AlertView:
     if fields.realm not in ("all", *Realm):
         fields = fields.model_copy(update={"realm": "live"})
     now, zone = services_of(request).now(), Viewer.of(request).zone
-    return AlertView(fields, read_span(fields.range, fields.since, fields.until, now, zone, RANGE))
+    return AlertView(fields, read_span(fields.range, fields.since, fields.until, now=now, zone=zone, default=RANGE))
 
 
 @router.get("")
@@ -145,7 +147,7 @@ def _elsewhere(state: AlertStore, scope: Scope, view: AlertView) -> dict[Realm, 
 
 def _histogram(state: AlertStore, scope: Scope, wanted: AlertFilter, buckets: Buckets) -> dict[str, Any]:
     """Counts by level and bucket, gravest first, as the chart script wants them; times in ms."""
-    found = state.histogram(scope, wanted, buckets.since, buckets.until, buckets.count)
+    found = state.histogram(scope, wanted, buckets.since, buckets.until, buckets.steps)
     levels: Sequence[Level] = tuple(reversed(Level))
     return {
         "since": buckets.since // 1000,

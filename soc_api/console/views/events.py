@@ -31,7 +31,7 @@ class EventFields(BaseModel):
     """The fields of the search bar as they stand in the URL."""
 
     text: Annotated[str, Field(max_length=4000)] = ""
-    layer: Annotated[list[Layer], Stated] = []
+    layer: Annotated[tuple[Layer, ...], Stated] = ()
     source: Annotated[str, Field(max_length=200)] = ""
     realm: str = "live"
     range: str = ""
@@ -85,7 +85,8 @@ async def _answer(request: Request, session: Session, fields: EventFields, templ
         fields = fields.model_copy(update={"realm": "live"})
     page, problem, span = EventPage(rows=[], cursor=None, scanned_rows=0), None, Span(RANGE, None, None)
     try:
-        span = read_span(fields.range, fields.since, fields.until, services.now(), Viewer.of(request).zone, RANGE)
+        now, zone = services.now(), Viewer.of(request).zone
+        span = read_span(fields.range, fields.since, fields.until, now=now, zone=zone, default=RANGE)
         page = await services.search_events(session.scope, _query(fields, span))
     except Problem as error:
         problem = Place(place=error.place, what=error.what)
@@ -109,7 +110,7 @@ def _query(fields: EventFields, span: Span) -> EventQuery:
         text=fields.text,
         since=span.since,
         until=span.until,
-        layers=tuple(fields.layer),
+        layers=fields.layer,
         realms=() if fields.realm == "all" else (Realm(fields.realm),),
         source_ids=(fields.source,) if fields.source else (),
         limit=ROWS,

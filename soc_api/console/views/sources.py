@@ -30,7 +30,13 @@ def sources_page(request: Request, session: Annotated[Session, needs(Right.SOURC
     rows.sort(key=lambda row: (not any(name not in HARMLESS for name in row[2]), row[0].name))
     console: Console = request.app.state.console
     return console.page(
-        request, "sources.html", session, rows=rows, at_most_once=AT_MOST_ONCE, harmless=HARMLESS, totals=_totals(reports)
+        request,
+        "sources.html",
+        session,
+        rows=rows,
+        at_most_once=AT_MOST_ONCE,
+        harmless=HARMLESS,
+        totals=_totals(reports),
     )
 
 

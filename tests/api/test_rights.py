@@ -1,0 +1,65 @@
+"""Every endpoint declares exactly one right or is on the public list; every role meets every endpoint."""
+
+from collections.abc import Callable
+
+import pytest
+from fastapi import FastAPI
+from starlette.testclient import TestClient
+
+from soc_api.rights import PUBLIC, check_rights, endpoints, needs
+from soc_model.right import Right, Role, rights_of
+from tests.api.world import World, seed
+
+STREAM = "/api/v1/stream"  # answers without end to those who may read it; test_stream reads it
+
+
+def test_no_endpoint_is_without_exactly_one_right_unless_public(app: FastAPI) -> None:
+    found = list(endpoints(app))
+    assert len(found) > 20
+    for endpoint in found:
+        assert len(endpoint.rights) == (0 if endpoint[:2] in PUBLIC else 1), endpoint
+
+
+def test_the_public_list_names_nothing_that_is_not_there(app: FastAPI) -> None:
+    assert {endpoint[:2] for endpoint in endpoints(app)} >= PUBLIC
+
+
+def test_an_app_with_an_undeclared_endpoint_is_refused(app: FastAPI) -> None:
+    app.add_api_route("/forgotten", lambda: "open to all")
+    with pytest.raises(RuntimeError, match="/forgotten"):
+        check_rights(app)
+
+
+def test_an_endpoint_with_two_rights_is_refused(app: FastAPI) -> None:
+    twice = [needs(Right.ALERTS_READ), needs(Right.EVENTS_READ)]
+    app.add_api_route("/twice", lambda: "which?", dependencies=twice)
+    with pytest.raises(RuntimeError, match="/twice"):
+        check_rights(app)
+
+
+@pytest.mark.parametrize("role", list(Role))
+def test_each_role_gets_what_its_rights_say(
+    app: FastAPI, world: World, signed_in: Callable[..., TestClient], role: Role
+) -> None:
+    seed(world, 2)
+    client = signed_in(role)
+    for endpoint in endpoints(app):
+        allowed = not endpoint.rights or endpoint.rights[0] in rights_of(frozenset({role}))
+        if endpoint.path in (STREAM, "/sign-out") and allowed:
+            continue
+        answer = client.request(endpoint.method, _filled(endpoint.path))
+        assert (answer.status_code == 403) == (not allowed), (role, endpoint, answer.status_code)
+        assert answer.status_code not in (401, 500), (role, endpoint)
+
+
+def test_strangers_get_nothing_but_what_is_public(app: FastAPI, client: TestClient) -> None:
+    for endpoint in endpoints(app):
+        if endpoint[:2] in PUBLIC:
+            continue
+        answer = client.request(endpoint.method, _filled(endpoint.path))
+        expected = 401 if endpoint.path.startswith("/api/") else 303
+        assert answer.status_code == expected, endpoint
+
+
+def _filled(path: str) -> str:
+    return path.replace("{alert_id}", "1").replace("{event_id}", "0" * 32).replace("{token}", "x")
