@@ -126,6 +126,7 @@ def _stat(located: Located, findings: int) -> Stat:
         findings=findings,
         last_received=located.received,
         lag_max_s=max(0.0, max(lags, default=0) / MICROSECONDS),
+        last_problem=group.unparsed[max(group.unparsed)] if group.unparsed else "",
     )
 
 
@@ -159,4 +160,5 @@ def _sum(one: Stat, other: Stat) -> Stat:
         findings=one.findings + other.findings,
         last_received=max(one.last_received, other.last_received),
         lag_max_s=max(one.lag_max_s, other.lag_max_s),
+        last_problem=other.last_problem or one.last_problem,
     )

@@ -20,7 +20,8 @@ def archiver(folder: DataFolder, settings: Settings) -> None:
     """Seal outcomes into the archive until SIGTERM or the end of the supervisor."""
     life = Life(folder.run, "archiver")
     gauge = GaugeFile(folder.run, "archiver")
-    archive = Archive.open(folder.archive, now=now_us)
+    sealing = settings.archive
+    archive = Archive.open(folder.archive, now_us, seal_rows=sealing.seal_rows, seal_us=int(sealing.seal_s * 1_000_000))
     reader = OutcomeReader(folder.outcomes)
     added = archive.sealed_through()
     sealed = 0
