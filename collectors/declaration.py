@@ -115,13 +115,13 @@ class _Reader:
         data = self._known((), self._mapping(()), KEYS)
         if "time" not in data:
             raise self._problem((), "no 'time'")
-        recognise = self._known(("recognise",), self._mapping(("recognise",)), ("fields", "values"))
+        self._known(("recognise",), self._mapping(("recognise",)), ("fields", "values"))
         return Declaration(
             name=self._path.stem,
             description=str(data.get("description", "")),
             layer=self._layer(),
-            must_have=tuple(tuple(_listed(one)) for one in recognise.get("fields") or ()),
-            must_be={name: tuple(_listed(one)) for name, one in (recognise.get("values") or {}).items()},
+            must_have=self._must_have(),
+            must_be={n: tuple(_listed(one)) for n, one in self._mapping(("recognise", "values")).items()},
             times=self._times(),
             identity=self._names("identity"),
             dataset=self._name(("dataset",), ("prefix", "field"), self._path.stem),
@@ -165,6 +165,13 @@ class _Reader:
         if value not in tuple(Layer):
             raise self._problem(("layer",), f"unknown layer {value!r}; there are {', '.join(Layer)}")
         return Layer(value)
+
+    def _must_have(self) -> tuple[tuple[str, ...], ...]:
+        place = ("recognise", "fields")
+        given = [tuple(_listed(one)) for one in _listed(self._at(place) or [])]
+        if not all(isinstance(name, str) for names in given for name in names):
+            raise self._problem(place, f"{_said(place)} must be field names, or lists of which one must be there")
+        return tuple(given)
 
     def _names(self, key: str) -> tuple[str, ...]:
         names = _listed(self._at((key,)) or [])

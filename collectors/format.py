@@ -45,17 +45,17 @@ class Format(Protocol):
 
 def format_names(folders: Sequence[Path] = ()) -> list[str]:
     """The names of all formats, sorted; nothing is imported or read."""
-    files = [path for folder in (FORMATS, *folders) for path in folder.glob("[a-z]*.*")]
-    return sorted({path.stem for path in files if path.suffix in (".py", ".yml")})
+    ours = {path.stem for path in FORMATS.glob("[a-z]*.py")}
+    declared = {path.stem for folder in (FORMATS, *folders) for path in folder.glob("[a-z]*.yml")}
+    return sorted(ours | declared)
 
 
 def load_format(name: str, folders: Sequence[Path] = ()) -> Format:
     """The format of that name; ``folders`` may hold more declared ones. Raises ``Problem`` when unknown or wrong."""
-    if name.isidentifier() and (FORMATS / f"{name}.py").is_file():
-        return cast(Format, importlib.import_module(f"collectors.formats.{name}"))
-    for folder in (FORMATS, *folders):
-        if name.isidentifier() and (path := folder / f"{name}.yml").is_file():
-            return load_declared(path)
+    if name in format_names(folders):
+        if (FORMATS / f"{name}.py").is_file():
+            return cast(Format, importlib.import_module(f"collectors.formats.{name}"))
+        return load_declared(next(path for folder in (FORMATS, *folders) if (path := folder / f"{name}.yml").is_file()))
     raise Problem(f"format {name!r}", f"unknown; there are {', '.join(format_names(folders))}")
 
 

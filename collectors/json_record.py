@@ -8,6 +8,7 @@ that a rule sees each. What that refuses too is reported as broken.
 
 import json
 import math
+import re
 from collections.abc import Sequence
 from contextlib import suppress
 from typing import Any, NamedTuple
@@ -98,7 +99,9 @@ def count_keys(value: Any) -> int:
 
 
 def _tolerant(record: bytes, context: dict[str, Any]) -> tuple[Object | None, str]:
-    text = text_of(record, context).strip("\0 \t\r\n\ufeff")
+    utf8 = context.get("codec", "utf-8") in _UTF8
+    text = record.decode("utf-8", "surrogateescape") if utf8 else text_of(record, context)
+    text = text.strip("\0 \t\r\n\ufeff")
     try:
         value = _TOLERANT.decode(text)
         if not isinstance(value, dict):
@@ -138,15 +141,26 @@ _TOLERANT = json.JSONDecoder(
 )
 
 
+_SURROGATE = re.compile("[\ud800-\udfff]")
+
+
+def _escaped(found: "re.Match[str]") -> str:
+    code = ord(found[0])
+    return f"\\x{code - 0xDC00:02x}" if 0xDC80 <= code <= 0xDCFF else f"\\u{code:04x}"
+
+
 def _has_surrogate(text: str) -> bool:
     """Whether decoding may have left a lone surrogate: as a character or as its JSON escape."""
     return "\\u" in text or not text.isascii()
 
 
 def _without_surrogates(value: Any) -> Any:
-    """The value with every lone surrogate replaced by its escape, so that everyone after us may encode it."""
+    """The value with every lone surrogate as its escape, so that everyone after us may encode it.
+
+    Bytes that are no UTF-8 were decoded to the surrogates U+DC80 to U+DCFF, and are written ``\\xNN``.
+    """
     if isinstance(value, str):
-        return value.encode("utf-8", "backslashreplace").decode()
+        return _SURROGATE.sub(_escaped, value)
     if isinstance(value, list):
         return [_without_surrogates(item) for item in value]
     if isinstance(value, dict):

@@ -68,7 +68,7 @@ def line_reader(received: int, zone: tzinfo) -> Callable[[str], Line]:
 
 def _bsd_time(text: str, received: int, zone: tzinfo) -> int | None:
     """The time of an RFC 3164 date, also with a fraction or a year after it."""
-    if len(text) > 20 and text[-5] == " ":
+    if len(text) >= 20 and text[-5] == " ":
         return iso_us(f"{text[-4:]}-{_month(text[:3]):02}-{text[4:6].replace(' ', '0')}T{text[7:15]}", zone)
     whole = bsd_us(text[:15], received, zone)
     return whole if whole is None or text[15:16] != "." else whole + int(text[16:22].ljust(6, "0"))

@@ -95,9 +95,12 @@ def _bound(listen: str) -> socket.socket:
     host, _, port = (listen or "127.0.0.1:0").rpartition(":")
     host = host.strip("[]")
     try:
+        number = int(port)
+        if not 0 <= number <= 65535:
+            raise ValueError(f"no port {number}")
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        return socket.create_server((host, int(port)), family=family, backlog=1024)
-    except (OSError, ValueError, OverflowError) as error:
+        return socket.create_server((host, number), family=family, backlog=1024)
+    except (OSError, ValueError) as error:
         raise Problem(f"listen {listen!r}", f"cannot listen there: {error}") from error
 
 
