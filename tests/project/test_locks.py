@@ -1,6 +1,8 @@
 """The lock files: every dependency in a version that pyproject.toml allows, every file by its hash, no host."""
 
+import ast
 import re
+from importlib.metadata import packages_distributions
 from pathlib import Path
 from typing import Any
 
@@ -48,3 +50,30 @@ def test_every_locked_file_has_its_hash(name: str, root: Path) -> None:
 def test_tests_run_on_the_versions_that_are_shipped(root: Path) -> None:
     run, dev = read_lock(root, "run"), read_lock(root, "dev")
     assert {name: (found, dev.get(name)) for name, found in run.items() if dev.get(name) != found} == {}
+
+
+@pytest.fixture(scope="module")
+def owners() -> dict[str, set[str]]:
+    """The distributions installed here by the import names they own, without our own."""
+    found = packages_distributions().items()
+    return {name: {re.sub(r"[-_.]+", "-", one.lower()) for one in ours} - {"fengsui"} for name, ours in found}
+
+
+def needed(tree: ast.AST, owners: dict[str, set[str]]) -> set[str]:
+    """The distributions that a module imports from."""
+    names = {alias.name for node in ast.walk(tree) if isinstance(node, ast.Import) for alias in node.names}
+    names |= {node.module or "" for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and not node.level}
+    return set().union(*(owners.get(name.partition(".")[0], set()) for name in names))
+
+
+def test_the_product_imports_only_what_is_shipped_with_it(
+    root: Path, trees: dict[str, ast.Module], owners: dict[str, set[str]]
+) -> None:
+    lock = read_lock(root, "run")
+    assert {name: found for name, tree in trees.items() if (found := needed(tree, owners) - set(lock))} == {}
+
+
+def test_tests_import_only_what_is_locked_for_them(root: Path, owners: dict[str, set[str]]) -> None:
+    lock, files = read_lock(root, "dev"), [*root.glob("tests/**/*.py"), *root.glob("bench/**/*.py")]
+    trees = {path.name: ast.parse(path.read_bytes()) for path in files}
+    assert {name: found for name, tree in trees.items() if (found := needed(tree, owners) - set(lock))} == {}
