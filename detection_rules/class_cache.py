@@ -98,5 +98,7 @@ def _cached_bytes(value: Any) -> int:
 
 
 def hashable(value: Any) -> Any:
-    """The value as a dict can take it: lists become tuples."""
-    return tuple(map(hashable, value)) if isinstance(value, list | tuple) else value
+    """The value as a dict can take it: lists become tuples, and what no format should give becomes its text."""
+    if isinstance(value, list | tuple):
+        return tuple(map(hashable, value))
+    return str(value) if isinstance(value, dict | set | bytearray) else value

@@ -1,0 +1,82 @@
+"""Whoever writes the log chooses the values: none of them may stall the engine or fill its memory."""
+
+import time
+from typing import Any
+
+import pytest
+
+from detection_rules.column_matcher import ColumnMatcher
+from detection_rules.predicate import Predicate, Text, Wildcard
+from detection_rules.snapshot import Snapshot
+from soc_model.source import Logsource
+from tests.detection.fakes import fires, group, rule_data, snapshot
+
+MEGABYTE = 1_000_000
+SYSMON = (("Channel", "Microsoft-Windows-Sysmon/Operational"), ("EventID", "1"))
+
+
+@pytest.mark.parametrize("unit", [" ", "\\", "a", "powershell -enc ", "ß", "\ud800", "烽"])
+def test_a_megabyte_of_anything_is_decided_soon(sigma_snapshot: Snapshot, unit: str) -> None:
+    value = unit * (MEGABYTE // len(unit))
+    event = dict.fromkeys(("CommandLine", "Image", "ParentCommandLine"), value) | dict(SYSMON)
+    sigma_snapshot.engine.warm()
+    began = time.process_time()
+    sigma_snapshot.engine.match(group([event], Logsource(product="windows", service="sysmon"), constants=SYSMON))
+    assert time.process_time() - began < 15
+
+
+def test_what_stands_across_the_pieces_of_a_long_value_is_found() -> None:
+    event = {"F": "x" * 65_533 + "needle" + "y" * 70_000 + "end"}
+    for key, value, expected in [("contains", "NEEDLE", True), ("endswith", "yend", True), ("startswith", "y", False)]:
+        assert fires({"sel": {f"F|{key}": value}}, event) is expected
+    assert fires({"sel": {"F": "x*needle*e?d"}}, event)
+
+
+ODD_VALUES = [10**6000, -(10**400), 1e308, float("inf"), float("nan"), [], [[1], ["a"]], "\0", {"a": 1}]
+
+
+@pytest.mark.parametrize("value", ODD_VALUES, ids=range(len(ODD_VALUES)))
+def test_odd_values_are_decided(value: Any) -> None:
+    compiled = snapshot(
+        rule_data({"sel": {"F|contains": "a", "F|gt": 3}}),
+        rule_data({"sel": ["evil"]}),
+        rule_data({"sel": {"F|cidr": "10.0.0.0/8"}}),
+        rule_data({"sel": {"G": "x"}}),
+        rule_data({"sel": {"F|fieldref": "G"}}),
+    )
+    assert compiled.engine.match(group([{"F": value, "G": "x"}], raws=[b""]))[0][-1:] == (3,)
+
+
+def test_caches_stay_within_their_bytes() -> None:
+    compiled = snapshot(rule_data({"sel": {"F|contains": "x", "G": "y"}}), cache_bytes=50_000)
+    for batch in range(20):
+        compiled.engine.match(group([{"F": f"x{batch}-{n}", "G": str(n)} for n in range(200)]))
+    counters = compiled.engine.counters()
+    assert counters.cache_bytes <= 50_000
+    assert counters.clears > 5
+    assert counters.events == 4000
+
+
+def test_types_that_no_rule_tells_apart_share_one_plan() -> None:
+    compiled = snapshot(rule_data({"sel": {"EventID": 7, "F": "x"}}))
+    for code in range(5000):
+        compiled.wanted(group([], constants=(("EventID", str(code)), ("Channel", f"c{code}"))).type)
+    assert compiled.engine.counters().plans == 2
+
+
+def test_memory_does_not_grow_with_plans() -> None:
+    rules = [rule_data({"sel": {"A": str(n), "F": "x"}}, title=str(n)) for n in range(1100)]
+    compiled = snapshot(*rules)
+    for n in range(1100):
+        kind = group([{"A": str(n), "F": "x"}], constants=(("A", str(n)),))
+        assert compiled.engine.match(kind) == [(n,)]
+    assert compiled.engine.counters().plans <= 1024
+
+
+def test_a_pattern_of_many_stars_is_linear() -> None:
+    parts = (*("a", Wildcard.MANY) * 200, "b")
+    matcher = ColumnMatcher({0: Predicate("F", Text(parts))})
+    began = time.process_time()
+    assert matcher.classify("a" * 200_000 + "c") == frozenset()
+    assert matcher.classify("a" * 200_000 + "b") == {0}
+    assert time.process_time() - began < 5
