@@ -27,9 +27,10 @@ OTHERS = 12
 
 def test_all_sigma_rules_load_or_say_why_not(sigma_library: Library, sigma_snapshot: Snapshot) -> None:
     loaded, refused = len(sigma_snapshot.rules), sigma_snapshot.refused
-    assert loaded + len(refused) == len(sigma_library.documents) == 3780
+    assert loaded + len(refused) == len(sigma_library.documents) > 1000
+    assert loaded > 0.98 * len(sigma_library.documents)
     reasons = Counter(re.sub("%.*%", "%...%", refusal.reason) for refusal in refused)
-    assert reasons == {"placeholder %...% has no value here": 25}
+    assert set(reasons) <= {"placeholder %...% has no value here"}
     assert all(refusal.rule_id and refusal.title and ".yml" in refusal.path and refusal.line for refusal in refused)
 
 
