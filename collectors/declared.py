@@ -80,6 +80,8 @@ class DeclaredFormat:
         names = self._names_of_type
         if not names:
             return ()
+        if len(names) == 1 and type(only := value.get(names[0])) is str and (plain or "." not in names[0]):
+            return (only,)
         fields = value if plain else flatten(value, frozenset(names), parents_of(frozenset(names)))
         return tuple(_constant(fields.get(name)) for name in names)
 
@@ -126,9 +128,9 @@ class DeclaredFormat:
         times: list[int | None] = [None] * len(fields)
         for name, kind in self.declaration.times:
             if name in present:
+                read = _Times(kind, zone).read
                 times = [
-                    _read_time(event.get(name), kind, zone) if time is None else time
-                    for time, event in zip(times, fields, strict=True)
+                    read(event.get(name)) if time is None else time for time, event in zip(times, fields, strict=True)
                 ]
                 if None not in times:
                     break
@@ -217,11 +219,27 @@ def _values(fields: list[Fields], picks: tuple[Pick, ...]) -> list[Any]:
     return [next((v for pick in picks if (v := pick.of(event)) not in (None, "", "-")), None) for event in fields]
 
 
+class _Times:
+    """Times of one kind in one chunk; what is slow to read and repeats is read once."""
+
+    def __init__(self, kind: str, zone: tzinfo) -> None:
+        self._kind = kind
+        self._zone = zone
+        self._seen: dict[str, int | None] = {}
+
+    def read(self, value: Any) -> int | None:
+        """The time of a value."""
+        if value is None or "%" not in self._kind:
+            return None if value is None else _read_time(value, self._kind, self._zone)
+        text = str(value)[:128]
+        if text not in self._seen:
+            self._seen[text] = format_us(text, self._kind, self._zone)
+        return self._seen[text]
+
+
 def _read_time(value: Any, kind: str, zone: tzinfo) -> int | None:
-    if value is None:
-        return None
     if kind == "iso":
         return iso_us(value, zone)
     if kind == "any":
         return any_us(value, zone)
-    return format_us(value, kind, zone) if "%" in kind else epoch_us(value, kind)
+    return epoch_us(value, kind)

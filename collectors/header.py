@@ -12,11 +12,17 @@ TEXT_CHARACTERS = 1024
 
 def column_of(column: str, values: list[Any]) -> list[Any] | None:
     """The values fit for a header column; ``None`` when none of them is."""
+    if column == "message":  # hardly ever the same twice, and long
+        return _filled(list(map(text_of, values)))
     try:
         fitted = list(map(_Fitted(_fit_for(column)).__getitem__, values))
     except TypeError:  # a list is not hashable
         fitted = list(map(_fit_for(column), values))
-    return None if fitted.count(None) == len(fitted) else fitted
+    return _filled(fitted)
+
+
+def _filled(values: list[Any]) -> list[Any] | None:
+    return None if values.count(None) == len(values) else values
 
 
 def first_values(fields: Sequence[Fields], names: Sequence[str]) -> list[Any]:
@@ -57,9 +63,10 @@ def text_of(value: Any) -> str | None:
     text = value if type(value) is str else str(value)
     if text in EMPTY:
         return None
-    if len(text) > TEXT_CHARACTERS or "\n" in text:
-        return text[: 4 * TEXT_CHARACTERS].strip().partition("\n")[0].strip()[:TEXT_CHARACTERS] or None
-    return text
+    end = text.find("\n", 0, TEXT_CHARACTERS)
+    if end < 0:
+        return text if len(text) <= TEXT_CHARACTERS else text[:TEXT_CHARACTERS]
+    return text[:end].strip() or text_of(text[end:].lstrip()[:TEXT_CHARACTERS])
 
 
 def address_of(value: Any) -> str | None:

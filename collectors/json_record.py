@@ -23,6 +23,7 @@ _PLAIN = msgspec.json.Decoder(dict[str, Scalar | list[Scalar]])
 _DECODER = msgspec.json.Decoder(dict[str, Any])
 _REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)
 _UTF8 = ("utf-8", "ascii")
+_HOLDERS = frozenset({dict, list})
 DIGITS = 1000  # of an integer; longer ones stay text (Python itself refuses over 4,300)
 DEPTH = 100  # of nested arrays and objects; no honest record comes near
 
@@ -60,12 +61,11 @@ def _with_repeats(records: Sequence[bytes], decoded: Sequence[Object], context: 
     """Decode again, tolerantly, what has more key signs than keys: a key may stand there twice."""
     values: list[Object | None] = list(decoded)
     broken: dict[int, str] = {}
-    for i, (record, value) in enumerate(zip(records, decoded, strict=True)):
-        if record.count(b'":') != len(value) and (plain or record.count(b'":') != count_keys(value)):
-            if key_signs(record) == count_keys(value):
-                continue
-            values[i], why = _tolerant(record, context)
-            plain = plain and values[i] == value
+    signs = [record.count(b'":') for record in records]
+    for i, (n, keys) in enumerate(zip(signs, map(len, decoded), strict=True)):
+        if n != keys and key_signs(records[i]) != count_keys(decoded[i]):
+            values[i], why = _tolerant(records[i], context)
+            plain = plain and values[i] == decoded[i]
             if values[i] is None:
                 broken[i] = why
     return Objects(values, broken, plain)
@@ -93,9 +93,11 @@ def key_signs(record: bytes) -> int:
 
 def count_keys(value: Any) -> int:
     """How many keys all objects in ``value`` have together."""
-    if isinstance(value, dict):
-        return len(value) + sum(count_keys(item) for item in value.values() if isinstance(item, dict | list))
-    return sum(count_keys(item) for item in value if isinstance(item, dict | list))
+    items, n = (value.values(), len(value)) if type(value) is dict else (value, 0)
+    for item in items:
+        if type(item) in _HOLDERS:
+            n += count_keys(item)
+    return n
 
 
 def _tolerant(record: bytes, context: dict[str, Any]) -> tuple[Object | None, str]:
@@ -197,13 +199,17 @@ def _flatten_into(
 ) -> None:
     for key, item in value.items():
         name = prefix + key
-        if isinstance(item, dict):
+        kind = type(item)
+        if kind is dict:
             if wanted is None or name in parents:
                 _flatten_into(fields, name + ".", item, wanted, parents)
-        elif isinstance(item, list) and any(isinstance(one, dict | list) for one in item):
+        elif kind is list and not _HOLDERS.isdisjoint(map(type, item)):
             _flatten_list(fields, name, item, wanted, parents)
         elif wanted is None or name in wanted:
-            _put(fields, name, item)
+            if name in fields or kind is list:
+                _put(fields, name, item)
+            else:
+                fields[name] = item
 
 
 def _flatten_list(

@@ -66,7 +66,7 @@ def epoch_us(value: object, unit: str) -> int | None:
 
 def any_us(value: object, zone: tzinfo = UTC) -> int | None:
     """The time of an ISO text or of a number whose unit its size tells (s below 10^11, ms below 10^14, else µs)."""
-    if isinstance(value, str) and not value.replace(".", "", 1).isdecimal():
+    if isinstance(value, str) and (value[4:5] == "-" or not value.replace(".", "", 1).isdecimal()):
         return iso_us(value, zone)
     if isinstance(value, bool) or not isinstance(value, str | int | float) or len(str(value)[:40]) > 32:
         return None

@@ -28,7 +28,6 @@ HEADER_FIELDS: dict[str, tuple[str, ...]] = {
     "process.executable": ("Image", "NewProcessName", "ProcessName", "SourceImage", "Application"),
     "file.path": ("TargetFilename", "ObjectName"),
     "url.domain": ("QueryName",),
-    "event.code": ("EventID",),
     "message": ("Message",),
 }
 #: Where the event's time stands, in order of preference. Sysmon's UtcTime is UTC though it does not say so.
@@ -132,7 +131,8 @@ def _complete(group: EventGroup, context: dict[str, Any], wanted: Wanted) -> Non
     """Fill in times, identities, header and the fields that are derived."""
     present = frozenset[str]().union(*group.fields)
     group.times = _times(group.fields, present, context)
-    group.identities = _identities(group.fields, group.times)
+    if {"Computer", "Channel", "EventRecordID"} <= present:
+        group.identities = _identities(group.fields, group.times)
     group.header = _header(group, present)
     names = wanted(group.type)
     if "Hashes" in present and (names is None or names & HASH_NAMES):
@@ -159,10 +159,13 @@ def _times(fields: list[Fields], present: frozenset[str], context: dict[str, Any
 def _identities(fields: list[Fields], times: list[int | None]) -> list[str | None]:
     """Computer + Channel + EventRecordID + time, where all of them are there."""
     return [
-        f"{f['Computer']}|{f['Channel']}|{f['EventRecordID']}|{time}"
-        if time is not None and f.get("Computer") and f.get("Channel") and f.get("EventRecordID") is not None
+        f"{computer}|{channel}|{number}|{time}"
+        if time is not None
+        and (computer := event.get("Computer"))
+        and (channel := event.get("Channel"))
+        and (number := event.get("EventRecordID")) is not None
         else None
-        for f, time in zip(fields, times, strict=True)
+        for event, time in zip(fields, times, strict=True)
     ]
 
 
@@ -173,6 +176,8 @@ def _header(group: EventGroup, present: frozenset[str]) -> dict[str, list[Any]]:
         if there and (values := column_of(column, first_values(group.fields, there))):
             header[column] = values
     code = dict(group.type.constants).get("EventID", "")
+    if code:
+        header["event.code"] = [code] * len(group)
     action, outcome = facts().actions.get((group.type.logsource.service, code), (None, None))
     if action:
         header["event.action"] = [action] * len(group)
