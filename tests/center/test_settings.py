@@ -43,7 +43,7 @@ def test_good_settings_come_back_as_written(tmp_path: Path) -> None:
         ("transport: file", "transport: pigeon", 8, "no transport 'pigeon'"),
         ("transport: file", "transport: http", 6, "needs key_sha256"),
         ("    layer: host", "    lair: host", 6, "lair"),
-        ("name: center", "name: [", 3, ""),
+        ("name: center", "name: [", 4, "expected"),
         ("units:", "listen: {console: nowhere}\nunits:", 3, "host:port"),
     ],
 )
