@@ -42,6 +42,7 @@ class World:
     sources: list[Source] = field(default_factory=list)
     reports: list[SourceReport] = field(default_factory=list)
     bell: asyncio.Event | None = None
+    loop: asyncio.AbstractEventLoop | None = None
     offset: int = 0
     evaluation: bool = True
 
@@ -73,8 +74,8 @@ class World:
         self.offset += 1
         delta = a_delta(self.offset, self.now_us, **changes)
         (changed,) = self.state.commit_tick([delta], self.offset, self.now_us)
-        if self.bell is not None:
-            self.bell.set()
+        if self.bell is not None and self.loop is not None and not self.loop.is_closed():
+            self.loop.call_soon_threadsafe(self.bell.set)
         return changed
 
     def link(self, token: str = LINK) -> None:
@@ -102,8 +103,8 @@ class World:
         return any(each.id == source_id and scope.sees(each.unit, each.realm) for each in self.sources)
 
     async def _wait(self) -> None:
-        if self.bell is None:
-            self.bell = asyncio.Event()
+        if self.bell is None or self.loop is not asyncio.get_running_loop():
+            self.bell, self.loop = asyncio.Event(), asyncio.get_running_loop()
         await self.bell.wait()
         self.bell.clear()
 

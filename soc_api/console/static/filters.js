@@ -23,8 +23,10 @@ export function chooseTimes(since, until) {
   apply();
 }
 
-// Before htmx sees the change: choosing "from – to" opens the two fields and waits for them.
+// Before htmx sees the change: text is sent as it is typed or by Enter, and not a second time when the field is left;
+// choosing "from – to" opens the two fields and waits for them.
 form.addEventListener("change", (event) => {
+  if (event.target.id === "text") event.stopPropagation();
   if (event.target.name !== "range") return;
   const custom = event.target.value === "custom";
   showCustom(custom);

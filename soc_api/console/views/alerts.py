@@ -42,7 +42,7 @@ class AlertFields(BaseModel):
     layer: Annotated[tuple[Layer, ...], Stated] = ()
     state: str = "open"
     realm: str = "live"
-    range: str = ""
+    range: str = RANGE
     since: Annotated[str, Field(max_length=40)] = ""
     until: Annotated[str, Field(max_length=40)] = ""
     rule: Annotated[str, Field(max_length=200)] = ""
@@ -91,7 +91,8 @@ def read_view(request: Request, fields: AlertFields) -> AlertView:
     if fields.realm not in ("all", *Realm):
         fields = fields.model_copy(update={"realm": "live"})
     now, zone = services_of(request).now(), Viewer.of(request).zone
-    return AlertView(fields, read_span(fields.range, fields.since, fields.until, now=now, zone=zone, default=RANGE))
+    span = read_span(fields.range, fields.since, fields.until, now=now, zone=zone, default=RANGE)
+    return AlertView(fields.model_copy(update={"range": span.name}), span)
 
 
 @router.get("")

@@ -34,7 +34,7 @@ class EventFields(BaseModel):
     layer: Annotated[tuple[Layer, ...], Stated] = ()
     source: Annotated[str, Field(max_length=200)] = ""
     realm: str = "live"
-    range: str = ""
+    range: str = RANGE
     since: Annotated[str, Field(max_length=40)] = ""
     until: Annotated[str, Field(max_length=40)] = ""
     cursor: Annotated[str, Field(max_length=1000)] = ""
@@ -87,6 +87,7 @@ async def _answer(request: Request, session: Session, fields: EventFields, templ
     try:
         now, zone = services.now(), Viewer.of(request).zone
         span = read_span(fields.range, fields.since, fields.until, now=now, zone=zone, default=RANGE)
+        fields = fields.model_copy(update={"range": span.name})
         page = await services.search_events(session.scope, _query(fields, span))
     except Problem as error:
         problem = Place(place=error.place, what=error.what)
