@@ -172,7 +172,7 @@ def _cards(wanted: AlertFilter) -> list[Condition]:
 
 
 def _values(cursor: str, sort: Sort) -> list[int]:
-    named, *values = decode_cursor(cursor, list[str | int])
+    named, *values = decode_cursor(cursor) or [""]
     numbers = [value for value in values if isinstance(value, int)]
     if named != sort or len(numbers) != len(_SORTS[sort]) or len(values) != len(numbers):
         raise Problem("cursor", f"is not one of the list by {sort}")

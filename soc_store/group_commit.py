@@ -48,9 +48,11 @@ class GroupCommit:
     async def append(self, chunks: Sequence[Chunk], request: bytes | None = None) -> bool:
         """Return once the chunks are durable; ``False`` when ``request`` was already in the journal.
 
+        ``Problem`` for a source that is not configured, so that it fails nobody else's commit.
         A request of the 60 s before the journal was opened is recognised once: its sender did not hear the
         acknowledgement before the crash and sends again. Raises ``Full`` when 16 MiB wait or the disk is full.
         """
+        self._journal.check(chunks)
         if request is not None and request in self._seen:
             self._seen.discard(request)
             self._count_redelivered(chunks)

@@ -96,6 +96,11 @@ class Journal:
         sources = {chunk.source_id: self._source(chunk.source_id) for chunk in group}
         return offset, now, encode_batch(Batch(offset=offset, received=now, sources=sources, chunks=group))
 
+    def check(self, chunks: Sequence[Chunk]) -> None:
+        """Raise ``Problem`` when a chunk is of a source that is not configured."""
+        for chunk in chunks:
+            self._source(chunk.source_id)
+
     def _source(self, source_id: str) -> Source:
         try:
             return self._sources[source_id]

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from soc_model.problem import Problem
-from soc_store.durable import sync_folder
+from soc_store.durable import sync_file, sync_folder
 from soc_store.lock import FolderLock
 from soc_store.versions import FileKind, create, open_reader, open_writer
 
@@ -108,9 +108,11 @@ class LogWriter:
     def rotate(self, fill: Fill = lambda _: None) -> None:
         """Begin a new file with what ``fill`` writes into it; offsets go on.
 
-        Once the new file can be seen, the old one is final: if it then cannot be opened, nothing more is written.
+        Once the new file can be seen, the old one is final: if it then cannot be opened, nothing more is written. The
+        old one is synced before: else a power cut could take its last rows and leave the new file that follows them.
         """
         old, self._failed = self.connection, True
+        self._sync()
         try:
             self.file = self._create(self.last + 1, fill)
         except BaseException:
@@ -119,6 +121,11 @@ class LogWriter:
         self.connection = open_writer(self.file.path, self._kind)
         self._failed = False
         old.close()
+
+    def _sync(self) -> None:
+        for path in (self.file.path.with_name(self.file.path.name + "-wal"), self.file.path):
+            if path.exists():
+                sync_file(path)
 
     def drop_through(self, offset: int) -> int:
         """Delete the files whose rows are all at or below ``offset``, never the newest; how many went."""

@@ -65,7 +65,8 @@ def migrate(url: str) -> None:
     engine = open_engine(url)
     try:
         with writing(engine) as connection:
-            _upgrade(connection)
+            if revision_of(connection) != REVISION:
+                _upgrade(connection)
     finally:
         engine.dispose()
 

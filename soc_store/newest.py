@@ -8,8 +8,6 @@ import heapq
 from collections.abc import Iterable
 from typing import Any
 
-import msgspec
-
 from soc_model.problem import Problem
 from soc_store.keyset import decode_cursor, encode_cursor
 
@@ -60,7 +58,7 @@ def _key(pair: tuple[Key, Any]) -> Key:
 
 def _read(cursor: str, first: Key) -> tuple[Key, int]:
     """The key and the number of rows in ``cursor``; its parts must be of the types of ``first``."""
-    *values, shown = msgspec.convert(decode_cursor(cursor, list[int | str]) or [0], list[Any])
+    *values, shown = decode_cursor(cursor) or [""]
     fits = [type(value) for value in values] == [type(value) for value in first]
     if not fits or not isinstance(shown, int) or not 0 <= shown <= MAX_ROWS:
         raise Problem("cursor", "is not one that this list gave")

@@ -17,6 +17,7 @@ from luqum.parser import parser
 
 from soc_model.event import COLUMNS
 from soc_model.problem import Problem
+from soc_store.packing import text as storable_text
 
 TEXT_CHARS = 4_000
 DEPTH = 32
@@ -84,7 +85,7 @@ def parse(text: str) -> Node:
     if not text.strip():
         return And(())
     try:
-        found = parser.parse(text)
+        found = parser.parse(storable_text(text))
     except ParseError as error:
         raise _refused(text, error) from error
     return _Reading().node(found, None, 0)

@@ -40,9 +40,10 @@ def card(rule_id: str = "r1", level: Level = Level.HIGH, title: str = "Brute for
     return RuleCard(id=rule_id, title=title, level=level, content_sha256=more.pop("sha", "00"), **more)
 
 
-def block(offset: int, raws: list[str], *, source_id: str = "s1", unit: str = "u1", **more: Any) -> RowBlock:
+def block(offset: int, raws: list[str], *, source_id: str = "s1", unit: Any = "u1", **more: Any) -> RowBlock:
     """Rows of one chunk; ``more`` gives columns (lists) and constants (anything else)."""
-    constants = {"layer": "host", "realm": "live", "received": NOON, "unit": unit, "source_id": source_id}
+    constants: dict[str, Any] = {"layer": "host", "realm": "live", "received": NOON}
+    more = {"unit": unit, "source_id": source_id, **more}
     constants |= {"offset": offset, "chunk": 0, "dataset": "syslog"}
     ends = list(itertools.accumulate(map(len, raws), initial=0))
     columns: dict[str, list[Any]] = {

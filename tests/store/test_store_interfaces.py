@@ -1,0 +1,28 @@
+"""Each embedded store has every method of its interface, with the same signature."""
+
+import inspect
+
+import pytest
+
+from soc_store import interfaces
+from soc_store.archive import Archive
+from soc_store.journal import Journal, JournalReader
+from soc_store.outcome_log import OutcomeLog, OutcomeReader
+from soc_store.state import State
+
+PAIRS = [
+    (interfaces.JournalStore, Journal),
+    (interfaces.JournalSource, JournalReader),
+    (interfaces.OutcomeStore, OutcomeLog),
+    (interfaces.OutcomeSource, OutcomeReader),
+    (interfaces.ArchiveStore, Archive),
+    (interfaces.AlertStore, State),
+]
+
+
+@pytest.mark.parametrize(("interface", "store"), PAIRS)
+def test_a_store_has_the_methods_of_its_interface(interface, store):
+    names = [name for name in vars(interface) if not name.startswith("_")]
+    assert names
+    for name in names:
+        assert inspect.signature(getattr(store, name)) == inspect.signature(getattr(interface, name)), name
