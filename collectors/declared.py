@@ -32,6 +32,7 @@ class DeclaredFormat:
     def __init__(self, declaration: Declaration) -> None:
         self.declaration = declaration
         self.name = declaration.name
+        self.own_numbers = False
         self._decoder = f"{declaration.name}@1"
         self._names_of_type = _names_of_type(declaration)
         self._needed = _needed(declaration)

@@ -34,6 +34,11 @@ class Format(Protocol):
     @property
     def name(self) -> str: ...
 
+    @property
+    def own_numbers(self) -> bool:
+        """Whether ``EventGroup.records`` holds the source's own record numbers, not indexes of the chunk's records."""
+        ...
+
     def recognise(self, head: bytes, path: str) -> bool:
         """Whether the first bytes of a file (at most ``HEAD_BYTES``) look like this format."""
         ...
@@ -69,6 +74,7 @@ GUESS_ORDER = (
     "dns_json",
     "database_audit",
     "json",
+    "dpkg",
     "syslog",
 )
 

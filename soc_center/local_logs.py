@@ -6,21 +6,16 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from soc_model.layer import Layer
-from soc_model.source import Logsource, Source
+from soc_model.source import Source
 
-#: id, English and Chinese name, where Linux systems keep it, and the Sigma logsource where the text does not tell.
-_LOGS: tuple[tuple[str, str, tuple[str, ...], Logsource | None], ...] = (
-    ("syslog", "system log 系统日志", ("/var/log/syslog", "/var/log/messages"), None),
-    ("auth", "authentication log 认证日志", ("/var/log/auth.log", "/var/log/secure"), None),
-    ("kernel", "kernel log 内核日志", ("/var/log/kern.log",), None),
-    ("cron", "scheduled jobs 计划任务日志", ("/var/log/cron", "/var/log/cron.log"), None),
-    ("mail", "mail log 邮件日志", ("/var/log/mail.log", "/var/log/maillog"), None),
-    (
-        "packages",
-        "package installations 软件安装日志",
-        ("/var/log/dpkg.log", "/var/log/apt/history.log", "/var/log/dnf.log"),
-        Logsource(product="linux", service="package"),
-    ),
+#: id, English and Chinese name, where Linux systems keep it, and its format.
+_LOGS: tuple[tuple[str, str, tuple[str, ...], str], ...] = (
+    ("syslog", "system log 系统日志", ("/var/log/syslog", "/var/log/messages"), "syslog"),
+    ("auth", "authentication log 认证日志", ("/var/log/auth.log", "/var/log/secure"), "syslog"),
+    ("kernel", "kernel log 内核日志", ("/var/log/kern.log",), "syslog"),
+    ("cron", "scheduled jobs 计划任务日志", ("/var/log/cron", "/var/log/cron.log"), "syslog"),
+    ("mail", "mail log 邮件日志", ("/var/log/mail.log", "/var/log/maillog"), "syslog"),
+    ("packages", "package log 软件安装日志", ("/var/log/dpkg.log",), "dpkg"),
 )
 
 
@@ -35,26 +30,24 @@ class LocalLogs:
 def local_logs(unit: str, root: Path = Path("/")) -> LocalLogs:
     """The logs of this machine under ``root``."""
     found = LocalLogs()
-    for name, title, paths, logsource in _LOGS:
+    for name, title, paths, format_name in _LOGS:
         there = [path for path in paths if (root / path.lstrip("/")).is_file()]
         readable = [path for path in there if os.access(root / path.lstrip("/"), os.R_OK)]
         found.unreadable += [path for path in there if path not in readable]
         if readable:
-            found.sources.append(
-                _source(name, title, [str(root / path.lstrip("/")) for path in readable], unit, logsource)
-            )
+            at = [str(root / path.lstrip("/")) for path in readable]
+            found.sources.append(_source(name, title, at, unit, format_name))
     return found
 
 
-def _source(name: str, title: str, paths: list[str], unit: str, logsource: Logsource | None) -> Source:
+def _source(name: str, title: str, paths: list[str], unit: str, format_name: str) -> Source:
     return Source(
         id=f"local-{name}",
         name=f"{platform.node() or 'this machine'} {title}",
         transport="file",
-        format="syslog",
+        format=format_name,
         layer=Layer.HOST,
         unit=unit,
-        logsource=logsource,
         settings={"paths": paths, "follow": True, "from": "start"},
         options={"zone": local_zone()},
     )

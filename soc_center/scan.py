@@ -206,7 +206,7 @@ class FileScan:
         }
 
     def _number(self, number: int) -> int:
-        return number if self.form.name == "evtx" else self.lines + number + 1
+        return number if self.form.own_numbers else self.lines + number + 1
 
     def _count(self, located: Sequence[Located]) -> None:
         place = str(self.path)

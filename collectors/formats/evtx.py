@@ -24,6 +24,7 @@ from collectors.windows_shape import Fields, is_nested, nested_fields
 from soc_model.event import EventGroup, Wanted
 
 name = "evtx"
+own_numbers = True
 DECODER_NAME = "evtx@1"
 HEADER_BYTES = 4096
 CHUNK_BYTES = 65536

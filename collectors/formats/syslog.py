@@ -19,6 +19,7 @@ from soc_model.event import EventGroup, EventType, Wanted
 from soc_model.source import Logsource
 
 name = "syslog"
+own_numbers = False
 DECODER_NAME = "syslog@1"
 _PAIR = re.compile(r"([A-Za-z][\w-]{0,63})=(?:\"([^\"]{0,8192})\"|'([^']{0,8192})'|([^\s\"']{1,8192}))")
 HEADER_CHARACTERS = 1024

@@ -19,6 +19,7 @@ from collectors.windows_shape import Fields, flat_fields, flat_names, is_nested,
 from soc_model.event import EventGroup, Wanted
 
 name = "windows_json"
+own_numbers = False
 DECODER_NAME = "windows_json@1"
 FLAT_SIGNS = frozenset({"Channel", "EventID"})
 
