@@ -3,10 +3,13 @@
 Errors name the file, the line and the field. Secrets are not in it: an intake key stands there as its SHA-256.
 """
 
+import codecs
 import ipaddress
 import os
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
 import yaml
@@ -108,11 +111,27 @@ def _check(settings: Settings, path: Path, text: str) -> None:
             refuse(f"{at}.format", f"no format {source.format!r}; there are {', '.join(sorted(formats))}")
         if source.transport == "http" and not source.key_sha256:
             refuse(f"{at}", "an http source needs key_sha256 (fengsui source key)")
+        if source.format == "evtx" and source.settings.get("follow", True):
+            refuse(f"{at}.settings", "an .evtx file is read whole (follow: false): Windows rewrites its last chunk")
+        _check_options(source, at, refuse)
     for field in ("console", "intake"):
         try:
             host_port(getattr(settings.listen, field))
         except ValueError:
             refuse(f"$.listen.{field}", "must be host:port")
+
+
+def _check_options(source: Source, at: str, refuse: Callable[[str, str], None]) -> None:
+    """A zone or codec that is not known would be read as UTC or UTF-8 without a word."""
+    zone, codec = source.options.get("zone"), source.options.get("codec")
+    try:
+        ZoneInfo(zone or "UTC")
+    except (ZoneInfoNotFoundError, ValueError, TypeError, OSError):
+        refuse(f"{at}.options.zone", f"no time zone {zone!r} (IANA name, as Asia/Shanghai)")
+    try:
+        codecs.lookup(codec or "utf-8")
+    except (LookupError, TypeError):
+        refuse(f"{at}.options.codec", f"no codec {codec!r}")
 
 
 def host_port(listen: str) -> tuple[str, int]:

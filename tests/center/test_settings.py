@@ -44,6 +44,9 @@ def test_good_settings_come_back_as_written(tmp_path: Path) -> None:
         ("transport: file", "transport: http", 6, "needs key_sha256"),
         ("    layer: host", "    lair: host", 6, "lair"),
         ("name: center", "name: [", 4, "expected"),
+        ("settings:", "options: {zone: Mars/Olympus}\n    settings:", 12, "no time zone 'Mars/Olympus'"),
+        ("settings:", "options: {codec: runes}\n    settings:", 12, "no codec 'runes'"),
+        ("format: syslog", "format: evtx", 12, "read whole"),
         ("units:", "listen: {console: nowhere}\nunits:", 3, "host:port"),
     ],
 )
