@@ -67,5 +67,5 @@ def _stand_before(app: FastAPI, services: Services) -> None:
     """From the inside out: the last one added is asked first."""
     app.add_middleware(FirstStart, state=services.state)
     app.add_middleware(OwnOrigin)
-    app.add_middleware(OwnHost, hosts=frozenset(host.lower() for host in services.hosts))
+    app.add_middleware(OwnHost, hosts=frozenset(host.lower().strip("[]") for host in services.hosts))
     app.add_middleware(PolicyHeaders)

@@ -74,7 +74,14 @@ def test_an_unsafe_method_from_our_own_page_passes(signed_in: SignIn, headers: d
 
 @pytest.mark.parametrize(
     ("host", "status"),
-    [("127.0.0.1", 200), ("LOCALHOST:8740", 200), ("evil.example", 400), ("127.0.0.1.evil.example", 400), ("", 400)],
+    [
+        ("127.0.0.1", 200),
+        ("LOCALHOST:8740", 200),
+        ("[::1]:8740", 200),
+        ("evil.example", 400),
+        ("127.0.0.1.evil.example", 400),
+        ("", 400),
+    ],
 )
 def test_only_our_own_host_names_are_answered(client: TestClient, host: str, status: int) -> None:
     assert client.get("/healthz", headers={"Host": host}).status_code == status

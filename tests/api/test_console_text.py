@@ -13,6 +13,7 @@ from soc_api.console.span import MOST_BUCKETS, RANGES, Span, buckets_of, read_sp
 from soc_api.console.text import block, hidden, plain, query_value, visible
 from soc_api.timepoint import parse_timepoint
 from soc_model.problem import Problem
+from soc_store.query_language import Term, parse
 
 NOW = 1_763_892_000_123_456
 SHANGHAI = ZoneInfo("Asia/Shanghai")
@@ -44,6 +45,13 @@ def test_readable_text_is_left_as_it_is(text: str) -> None:
 )
 def test_a_value_is_quoted_for_the_query(value: object, quoted: str) -> None:
     assert query_value(value) == quoted
+
+
+@given(st.text(st.characters(codec="utf-8"), min_size=1, max_size=40))
+def test_a_quoted_value_is_found_again_by_the_query_language(value: str) -> None:
+    found = parse(f"user.name:{query_value(value)}")
+    assert isinstance(found, Term)
+    assert (found.field, found.pattern.plain) == ("user.name", value)
 
 
 @pytest.mark.parametrize(

@@ -62,7 +62,7 @@ class World:
             "now": self.now,
             "evaluation": self.evaluation,
             "version": "0.1.0",
-            "hosts": ("127.0.0.1", "localhost"),
+            "hosts": ("127.0.0.1", "localhost", "[::1]"),
             "secure_cookie": False,
             "name": "示范市安全管理中心",
             "units": {"bureau-data": "市大数据局", "water": "市水务集团", "transport": "市交通局"},
