@@ -10,9 +10,10 @@ import pytest
 from soc_model.problem import Problem
 from soc_store.journal import KIND, Journal, JournalReader
 from soc_store.lock import FolderLock, file_system
-from soc_store.outcome_log import OutcomeLog
+from soc_store.log_files import list_files
+from soc_store.outcome_log import OutcomeLog, encode_outcome
 from soc_store.versions import create, open_reader, open_writer
-from tests.store.making import Clock, chunk, source
+from tests.store.making import Clock, chunk, outcome, source
 
 MOUNTS = """\
 22 1 254:0 / / rw,relatime - ext4 /dev/vda rw
@@ -113,3 +114,14 @@ def test_the_detect_parent_loads_no_heavy_driver():
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_a_file_is_synced_before_the_next_one_is_seen(tmp_path, monkeypatch):
+    synced = []
+    seen = lambda path: synced.append((path.name, len(list_files(tmp_path))))  # noqa: E731
+    monkeypatch.setattr("soc_store.log_files.sync_file", seen)
+    log = OutcomeLog.open(tmp_path)
+    log.append([encode_outcome(outcome(1))])
+    assert log.rotate_if_due(0, file_bytes=1)
+    log.close()
+    assert synced == [("0000000000000001.db-wal", 1), ("0000000000000001.db", 1)]

@@ -178,3 +178,15 @@ def test_a_waiter_that_gave_up_does_not_stop_the_others(journal):
             assert await stays
 
     asyncio.run(main())
+
+
+def test_a_source_that_is_not_configured_fails_only_its_own_append(tmp_path, journal):
+    async def main():
+        async with running(journal) as group:
+            good = asyncio.create_task(group.append([chunk(b"a")]))
+            with pytest.raises(Problem, match="'s9'"):
+                await group.append([chunk(b"b", source_id="s9")])
+            assert await good
+
+    asyncio.run(main())
+    assert [one.chunks[0].records for one in batches(tmp_path)] == [[b"a"]]

@@ -283,18 +283,10 @@ def test_paging_goes_on_while_alerts_change(state):
     assert [one.key for one in second.alerts] == [f"k{n}" for n in range(9, 0, -1)]
 
 
-@pytest.mark.parametrize(
-    "cursor",
-    [
-        "",
-        "rubbish",
-        "W10",
-        "WyJsZXZlbCIsMSwyLDNd",
-        "WyJsYXN0X3NlZW4iLCJ4IiwxXQ",
-        encode_cursor(["last_seen", 1, 10**30]),
-        "é",
-    ],
-)
+OTHERS = [["level", 1, 2, 3], ["last_seen", "x", 1], ["last_seen", 1], ["last_seen", 1, 10**30], [], [None]]
+
+
+@pytest.mark.parametrize("cursor", ["", "rubbish", "é", *map(encode_cursor, OTHERS)])
 def test_a_cursor_of_another_list_is_refused(state, cursor):
     state.commit_tick([delta()], 1, NOON)
     with pytest.raises(Problem, match="cursor"):
