@@ -80,16 +80,15 @@ class Events:
     texts: dict[int, str]
 
 
+_PLAIN = frozenset({str, int, type(None)})
+
+
 def event_groups(events: Events, decoder: str, context: dict[str, Any], wanted: Wanted) -> list[EventGroup]:
     """The events by type, each group in record order; events that could not be parsed are a group of their own."""
     members: dict[tuple[Any, Any, Any], list[int]] = {}
     for i, fields in enumerate(events.fields):
         if fields is not None:
-            key = (fields.get("Channel"), fields.get("EventID"), fields.get("Provider_Name"))
-            try:
-                members.setdefault(key, []).append(i)
-            except TypeError:  # a list where a name should be: its text still makes a type
-                members.setdefault((str(key[0]), str(key[1]), str(key[2])), []).append(i)
+            members.setdefault(_key(fields), []).append(i)
     groups = [
         _group(_event_type(key, context), [f for i in at if (f := events.fields[i]) is not None], at, events, decoder)
         for key, at in members.items()
@@ -97,6 +96,15 @@ def event_groups(events: Events, decoder: str, context: dict[str, Any], wanted: 
     for group in groups:
         _complete(group, context, wanted)
     return groups + _broken_group(events, decoder, context)
+
+
+def _key(fields: Fields) -> tuple[Any, Any, Any]:
+    """What makes the type; a value that is neither text nor a whole number counts as its text (``True`` is no 1)."""
+    key = (fields.get("Channel"), fields.get("EventID"), fields.get("Provider_Name"))
+    if {*map(type, key)} <= _PLAIN:
+        return key
+    channel, code, provider = (value if type(value) in _PLAIN else str(value) for value in key)
+    return channel, code, provider
 
 
 def _event_type(key: tuple[Any, Any, Any], context: dict[str, Any]) -> EventType:

@@ -248,6 +248,7 @@ def detect(folder: DataFolder, settings: Settings) -> None:
     """Decide journal batches until SIGTERM or the end of the supervisor."""
     began = time.monotonic()
     snapshot = load_snapshot(settings)
+    snapshot.warm()
     say(
         f"detect: {len(snapshot.cards)} rules in {time.monotonic() - began:.1f} s, {len(snapshot.refused)} refused, "
         f"snapshot {snapshot.id[:12]}"

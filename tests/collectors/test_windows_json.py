@@ -285,3 +285,12 @@ def test_a_message_of_the_renderer_is_used():
     record = nested({"Image": "x"})
     record["Event"]["RenderingInfo"] = {"@Culture": "zh-CN", "Message": "已创建进程"}
     assert one(record).header["message"] == ["已创建进程"]
+
+
+def test_an_event_id_that_is_true_is_not_one():
+    lines = [
+        b'{"Channel": "Security", "EventID": %s, "@timestamp": "2026-01-01T00:00:00Z"}' % v
+        for v in (b"true", b"1", b"1.0")
+    ]
+    groups = load_format("windows_json").parse(lines, {"received": 1}, lambda event_type: None)
+    assert [dict(group.type.constants)["EventID"] for group in groups] == ["True", "1", "1.0"]
