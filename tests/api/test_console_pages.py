@@ -117,7 +117,9 @@ def test_drill_is_marked_and_never_hidden_silently(world: World, signed_in: Sign
     client = signed_in()
     normal, shown = client.get("/alerts").text, client.get("/alerts?realm=drill").text
     assert _rows(normal) == []
-    assert "1 alert not shown" in normal
+    assert "Show 1 alert" in normal
+    world.raise_alert()
+    assert "1 alert not shown" in client.get("/alerts").text
     assert _rows(shown) == [str(drill)]
     assert "演练 DRILL" in shown
     assert "They are not real" in shown

@@ -6,6 +6,7 @@ import { apply } from "./filters.js";
 const REFRESH_MS = 1500;
 const button = document.getElementById("live");
 const fresh = document.getElementById("fresh");
+const form = document.getElementById("filters");
 const chinese = document.documentElement.lang.startsWith("zh");
 const levels = JSON.parse(button.dataset.levels);
 const title = document.title;
@@ -42,12 +43,22 @@ function soon() {
   if (timer === null && !busy() && !document.hidden) timer = setTimeout(refresh, REFRESH_MS);
 }
 
+// Whether the filter asks for such an alert; its time and words are left to the server.
+function asked(alert) {
+  const realm = form.elements.realm.value;
+  const among = (name, value) => {
+    const chosen = [...form.querySelectorAll(`input[name=${name}]:checked`)].map((input) => input.value);
+    return !chosen.length || chosen.includes(value);
+  };
+  return (realm === "all" || realm === alert.realm) && among("level", alert.level) && among("layer", alert.layer);
+}
+
 function arrived(event) {
   const alert = JSON.parse(event.data);
-  if (event.type === "alert.new") {
+  if (event.type === "alert.new" && asked(alert)) {
     waiting += 1;
     count();
-    if (alert.realm === "live" && levels[alert.level]) {
+    if (levels[alert.level]) {
       const name = (chinese && alert.title_zh) || alert.title;
       toast(levels[alert.level], visible(name), { href: `/alerts/${Number(alert.id)}`, level: alert.level });
     }

@@ -29,7 +29,8 @@ def health_page(request: Request, session: Annotated[Session, needs(Right.HEALTH
 
 def stages(health: Health) -> list[dict[str, Any]]:
     """The four stages with their offset and how many batches each is behind the one that feeds it."""
-    journal, outcomes = health.journal_offset, health.outcome_offset
+    # Gauges are up to a second old: what was detected was in the journal, whatever collect last said.
+    journal, outcomes = max(health.journal_offset, health.outcome_offset), health.outcome_offset
     return [
         {"name": N_("Journal"), "offset": journal, "behind": 0},
         {"name": N_("Detection"), "offset": outcomes, "behind": max(0, journal - outcomes)},
