@@ -93,7 +93,7 @@ def test_the_stream_ends_with_the_session(app: FastAPI, world: World) -> None:
         world.raise_alert()
 
     with pytest.raises(TimeoutError):  # nothing more comes, not even what is committed now
-        asyncio.run(asyncio.wait_for(read_stream(app, token, 3, expire), 1.5))
+        asyncio.run(asyncio.wait_for(read_stream(app, token, 2, expire), 1.5))
 
 
 @pytest.mark.parametrize(
