@@ -142,6 +142,7 @@ def _environment(language: Language) -> Environment:
         "visible": text.visible,
         "plain": text.plain,
         "block": text.block,
+        "prose": text.prose,
         "query_value": text.query_value,
         "size": clock.size,
         "number": clock.number,

@@ -40,6 +40,12 @@ def block(value: object) -> Markup:
     return visible(value, lines=True)
 
 
+def prose(value: object) -> Markup:
+    """Hostile text of paragraphs: a single line break is how its author wrapped it, an empty line parts paragraphs."""
+    paragraphs = str(value).replace("\r\n", "\n").split("\n\n")
+    return visible("\n\n".join(" ".join(paragraph.split("\n")) for paragraph in paragraphs), lines=True)
+
+
 def query_value(value: object) -> str:
     """A value as the query language wants it: quoted, with quotes, backslashes and wildcards escaped."""
     text = str(value)

@@ -7,8 +7,10 @@ from html.parser import HTMLParser
 import pytest
 from starlette.testclient import TestClient
 
+from soc_api.app import create_app
 from soc_model.layer import Level, Realm
 from soc_model.right import Role
+from tests.api.conftest import a_client
 from tests.api.world import HOSTILE, MINUTE_US, World, a_card, an_event, seed
 
 SignIn = Callable[..., TestClient]
@@ -112,9 +114,12 @@ def test_more_rows_follow_without_gap(world: World, signed_in: SignIn) -> None:
     assert sorted(map(int, _rows(html) + _rows(rest))) == sorted(ids)
 
 
-def test_drill_is_marked_and_never_hidden_silently(world: World, signed_in: SignIn) -> None:
+def test_drill_is_marked_and_never_hidden_silently(fresh: World) -> None:
+    fresh.open_up()
+    fresh.evaluation = False
+    client, world = a_client(create_app(fresh.services())), fresh
+    client.cookies.set("fengsui", world.session(*Role))
     drill = world.raise_alert(realm=Realm.DRILL, unit="transport")
-    client = signed_in()
     normal, shown = client.get("/alerts").text, client.get("/alerts?realm=drill").text
     assert _rows(normal) == []
     assert "Show 1 alert" in normal
@@ -124,6 +129,17 @@ def test_drill_is_marked_and_never_hidden_silently(world: World, signed_in: Sign
     assert "演练 DRILL" in shown
     assert "They are not real" in shown
     assert "They are not real" in client.get(f"/alerts/{drill}").text
+
+
+def test_an_evaluation_shows_every_realm_and_marks_the_drill(world: World, signed_in: SignIn) -> None:
+    drill = world.raise_alert(realm=Realm.DRILL, unit="transport")
+    client = signed_in()
+    shown = client.get("/alerts").text
+    assert _rows(shown) == [str(drill)]
+    assert "They are not real" in shown
+    assert _rows(client.get("/alerts?realm=live").text) == []
+    assert client.get("/alerts?realm=all", headers=PART).headers["hx-replace-url"] == "/alerts"
+    assert client.get("/alerts?realm=live", headers=PART).headers["hx-replace-url"] == "/alerts?realm=live"
 
 
 def test_a_role_is_shown_only_what_it_may_use(world: World, signed_in: SignIn) -> None:

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 
 from soc_api.access import services_of
 from soc_api.console.console import Console, Viewer, link
+from soc_api.console.realm_choice import ALL, realm_of, realms_in, stated
 from soc_api.console.span import Buckets, Span, buckets_of, read_span
 from soc_api.rights import needs
 from soc_api.services import AlertStore
@@ -41,7 +42,7 @@ class AlertFields(BaseModel):
     level: Annotated[tuple[Level, ...], Stated] = ()
     layer: Annotated[tuple[Layer, ...], Stated] = ()
     state: str = "open"
-    realm: str = "live"
+    realm: str = ""
     range: str = RANGE
     since: Annotated[str, Field(max_length=40)] = ""
     until: Annotated[str, Field(max_length=40)] = ""
@@ -57,10 +58,11 @@ Reader = Annotated[Session, needs(Right.ALERTS_READ)]
 
 @dataclass(frozen=True, slots=True)
 class AlertView:
-    """A filter with its time made definite."""
+    """A filter with its time and realm made definite."""
 
     fields: AlertFields
     span: Span
+    realm: str
 
     @property
     def filter(self) -> AlertFilter:
@@ -70,7 +72,7 @@ class AlertView:
             states=STATES.get(fields.state, STATES["open"]),
             levels=fields.level,
             layers=fields.layer,
-            realms=() if fields.realm == "all" else (Realm(fields.realm),),
+            realms=realms_in(self.realm),
             rule_id=fields.rule,
             entity=fields.entity,
             text=fields.text,
@@ -87,12 +89,11 @@ class AlertView:
 
 
 def read_view(request: Request, fields: AlertFields) -> AlertView:
-    """The view that the URL describes; unknown realm means live. Raises Problem for what is not a time."""
-    if fields.realm not in ("all", *Realm):
-        fields = fields.model_copy(update={"realm": "live"})
+    """The view that the URL describes. Raises Problem for what is not a time."""
+    realm = realm_of(request, fields.realm)
     now, zone = services_of(request).now(), Viewer.of(request).zone
     span = read_span(fields.range, fields.since, fields.until, now=now, zone=zone, default=RANGE)
-    return AlertView(fields.model_copy(update={"range": span.name}), span)
+    return AlertView(fields.model_copy(update={"range": span.name, "realm": stated(request, realm)}), span, realm)
 
 
 @router.get("")
@@ -140,10 +141,10 @@ def _head(request: Request, scope: Scope, view: AlertView) -> dict[str, Any]:
 
 def _elsewhere(state: AlertStore, scope: Scope, view: AlertView) -> dict[Realm, int]:
     """How many alerts the same filter has in realms that are not shown, so that nothing is hidden silently."""
-    if view.fields.realm == "all":
+    if view.realm == ALL:
         return {}
     counts: AlertCounts = state.counts(scope, msgspec.structs.replace(view.filter, realms=()))
-    return {Realm(realm): count for realm, count in counts.by_realm.items() if count and realm != view.fields.realm}
+    return {Realm(realm): count for realm, count in counts.by_realm.items() if count and realm != view.realm}
 
 
 def _histogram(state: AlertStore, scope: Scope, wanted: AlertFilter, buckets: Buckets) -> dict[str, Any]:

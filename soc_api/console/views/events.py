@@ -8,12 +8,13 @@ from pydantic import BaseModel, Field
 
 from soc_api.access import services_of
 from soc_api.console.console import Console, Viewer, link
+from soc_api.console.realm_choice import realm_of, realms_in, stated
 from soc_api.console.span import Span, read_span
 from soc_api.problems import Place
 from soc_api.rights import needs
 from soc_api.v1.parameters import Stated
 from soc_model.event import COLUMNS
-from soc_model.layer import Layer, Realm
+from soc_model.layer import Layer
 from soc_model.problem import Problem
 from soc_model.right import Right
 from soc_model.session import Session
@@ -33,7 +34,7 @@ class EventFields(BaseModel):
     text: Annotated[str, Field(max_length=4000)] = ""
     layer: Annotated[tuple[Layer, ...], Stated] = ()
     source: Annotated[str, Field(max_length=200)] = ""
-    realm: str = "live"
+    realm: str = ""
     range: str = RANGE
     since: Annotated[str, Field(max_length=40)] = ""
     until: Annotated[str, Field(max_length=40)] = ""
@@ -81,14 +82,14 @@ async def event_page(
 
 async def _answer(request: Request, session: Session, fields: EventFields, template: str) -> Response:
     services, console = services_of(request), request.app.state.console
-    if fields.realm not in ("all", *Realm):
-        fields = fields.model_copy(update={"realm": "live"})
+    realm = realm_of(request, fields.realm)
+    fields = fields.model_copy(update={"realm": stated(request, realm)})
     page, problem, span = EventPage(rows=[], cursor=None, scanned_rows=0), None, Span(RANGE, None, None)
     try:
         now, zone = services.now(), Viewer.of(request).zone
         span = read_span(fields.range, fields.since, fields.until, now=now, zone=zone, default=RANGE)
         fields = fields.model_copy(update={"range": span.name})
-        page = await services.search_events(session.scope, _query(fields, span))
+        page = await services.search_events(session.scope, _query(fields, span, realm))
     except Problem as error:
         problem = Place(place=error.place, what=error.what)
     response: Response = console.page(
@@ -97,6 +98,7 @@ async def _answer(request: Request, session: Session, fields: EventFields, templ
         session,
         headers={"HX-Replace-Url": fields.url()} if template == "events_part.html" else {},
         fields=fields,
+        realm=realm,
         span=span,
         page=page,
         problem=problem,
@@ -106,13 +108,13 @@ async def _answer(request: Request, session: Session, fields: EventFields, templ
     return response
 
 
-def _query(fields: EventFields, span: Span) -> EventQuery:
+def _query(fields: EventFields, span: Span, realm: str) -> EventQuery:
     return EventQuery(
         text=fields.text,
         since=span.since,
         until=span.until,
         layers=fields.layer,
-        realms=() if fields.realm == "all" else (Realm(fields.realm),),
+        realms=realms_in(realm),
         source_ids=(fields.source,) if fields.source else (),
         limit=ROWS,
         cursor=fields.cursor or None,
