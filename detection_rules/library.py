@@ -6,7 +6,7 @@ know: a file that cannot be read stops nothing; it becomes a refusal that names 
 
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from detection_rules.rule import Refusal, RuleDocument
@@ -36,7 +36,10 @@ def read_documents(paths: Sequence[Path]) -> Library:
     refused: list[Refusal] = []
     for path in paths:
         for found in _read_path(path):
-            (documents if isinstance(found, RuleDocument) else refused).append(found)  # type: ignore[arg-type]
+            if isinstance(found, RuleDocument):
+                documents.append(replace(found, shown=path.name + found.path.removeprefix(str(path))))
+            else:
+                refused.append(found)
     return Library(documents=documents, refused=refused)
 
 

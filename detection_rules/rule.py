@@ -11,12 +11,16 @@ from soc_model.source import Logsource
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleDocument:
-    """One YAML document of a rule file: ``path`` (``archive.zip!entry`` inside an archive) and its first line."""
+    """One YAML document of a rule file: ``path`` (``archive.zip!entry`` inside an archive) and its first line.
+
+    ``shown`` is the path as people of the center see it: from the folder or archive that was named, not from the root.
+    """
 
     path: str
     line: int
     text: str
     data: dict[str, Any]
+    shown: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -152,7 +152,7 @@ def _card(parsed: ParsedRule, document: RuleDocument) -> RuleCard:
         status=str(head.status) if head.status is not None else "",
         group_by=_names(custom, "group_by"),
         content_sha256=digest,
-        path=document.path,
+        path=document.shown or document.path,
     )
 
 

@@ -89,6 +89,16 @@ def test_folders_are_read_in_order_and_other_files_left_alone(tmp_path: Path) ->
     assert [Path(one.path).name for one in library.refused] == ["broken.yml"]
 
 
+def test_people_see_paths_from_what_was_named(tmp_path: Path) -> None:
+    (tmp_path / "mine" / "host").mkdir(parents=True)
+    (tmp_path / "mine" / "host" / "a.yml").write_text(RULE)
+    with zipfile.ZipFile(tmp_path / "theirs.zip", "w") as archive:
+        archive.writestr("rules/b.yml", RULE)
+    found = read_documents([tmp_path / "mine", tmp_path / "theirs.zip"]).documents
+    assert [one.shown for one in found] == ["mine/host/a.yml", "theirs.zip!rules/b.yml"]
+    assert found[0].path == str(tmp_path / "mine" / "host" / "a.yml")
+
+
 def test_a_path_that_is_not_there_is_a_problem(tmp_path: Path) -> None:
     with pytest.raises(Problem, match="no such file"):
         read_documents([tmp_path / "nothing.yml"])
