@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import quote
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,7 @@ class DataFolder:
 
     @property
     def state_url(self) -> str:
-        return f"sqlite:///{self.state}"
+        return f"sqlite:///{quote(str(self.state))}"
 
     @property
     def run(self) -> Path:

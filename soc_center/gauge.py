@@ -1,5 +1,6 @@
 """Live gauges: each process replaces one small JSON file in the run folder every second."""
 
+import contextlib
 import os
 import time
 from pathlib import Path
@@ -34,8 +35,10 @@ class GaugeFile:
         self._next = time.monotonic() + 1.0
         gauge = Gauge(process=self._process, pid=os.getpid(), started=self._started, at=now_us(), values=values)
         temporary = self._path.with_suffix(".json.new")
-        temporary.write_bytes(msgspec.json.encode(gauge))
-        temporary.replace(self._path)
+        # A full disk must not end the process whose gauge this is.
+        with contextlib.suppress(OSError):
+            temporary.write_bytes(msgspec.json.encode(gauge))
+            temporary.replace(self._path)
 
 
 def read_gauge(run: Path, process: str) -> Gauge | None:
@@ -49,12 +52,30 @@ def read_gauge(run: Path, process: str) -> Gauge | None:
 def done_through(run: Path) -> int:
     """The offset up to which everything is sealed and triaged, as those two processes last said; 0 if unknown.
 
-    Both are behind the truth at worst, so what is at or below it may be removed.
+    Both are behind the truth at worst, so what is at or below it may be removed. A process that does not run says
+    nothing: its gauge may be of an earlier life, before a state or an archive was lost or brought back from a backup.
     """
     archiver, triage = read_gauge(run, "archiver"), read_gauge(run, "triage")
-    if archiver is None or triage is None:
+    if archiver is None or triage is None or not (is_running(archiver.pid) and is_running(triage.pid)):
         return 0
     return min(int(archiver.values.get("sealed_through", 0)), int(triage.values.get("cursor", 0)))
+
+
+def is_running(pid: int) -> bool:
+    """Whether a process of that id is there."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:
+        return True
+    return True
+
+
+def forget_gauges(run: Path) -> None:
+    """Remove the gauges of an earlier life, before any process of this one starts."""
+    for path in run.glob("*.json"):
+        path.unlink(missing_ok=True)
 
 
 def now_us() -> int:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from soc_api.services import Health, ProcessHealth
 from soc_center.folder import DataFolder
-from soc_center.gauge import Gauge, read_gauge
+from soc_center.gauge import Gauge, is_running, read_gauge
 from soc_center.supervisor import PROCESSES
 from soc_store.journal import JournalReader
 
@@ -37,7 +37,7 @@ def _process(name: str, gauge: Gauge | None, up: Gauge | None) -> ProcessHealth:
         return ProcessHealth(name=name, pid=None, last_seen=0, restarts=restarts)
     return ProcessHealth(
         name=name,
-        pid=gauge.pid if Path(f"/proc/{gauge.pid}").exists() else None,
+        pid=gauge.pid if is_running(gauge.pid) else None,
         last_seen=gauge.at,
         started=gauge.started,
         memory_bytes=_memory(gauge),

@@ -8,7 +8,7 @@ import ipaddress
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import msgspec
@@ -20,7 +20,23 @@ from soc_model.problem import Problem
 from soc_model.source import Source
 
 VERSION = 1
-TRANSPORTS = ("file", "http")
+
+
+class FileSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from"}):
+    """What a file source may be told; ``start`` stands as ``from`` in the file."""
+
+    paths: Annotated[list[Annotated[str, msgspec.Meta(min_length=1)]], msgspec.Meta(min_length=1)]
+    follow: bool = True
+    start: Literal["start", "end"] = "start"
+
+
+class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an http source may be told: more host names that the intake answers to."""
+
+    hosts: list[str] = []
+
+
+TRANSPORTS: dict[str, type[msgspec.Struct]] = {"file": FileSettings, "http": HttpSettings}
 
 
 class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -35,14 +51,14 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     rules: list[str] = []
     min_level: Level = Level.LOW
-    workers: int = 2
+    workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
 
 
 class Sealing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """When the archiver seals a segment: whichever comes first."""
 
-    seal_rows: int = 20_000
-    seal_s: float = 60.0
+    seal_rows: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 20_000
+    seal_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -107,6 +123,11 @@ def _check(settings: Settings, path: Path, text: str) -> None:
             refuse(f"{at}.unit", f"no unit {source.unit!r} under units")
         if source.transport not in TRANSPORTS:
             refuse(f"{at}.transport", f"no transport {source.transport!r}; there are {', '.join(TRANSPORTS)}")
+        try:
+            msgspec.convert(source.settings, TRANSPORTS[source.transport])
+        except msgspec.ValidationError as error:
+            what, _, where = str(error).partition(" - at `$")
+            refuse(f"{at}.settings{where.rstrip('`')}", what)
         if source.format not in formats:
             refuse(f"{at}.format", f"no format {source.format!r}; there are {', '.join(sorted(formats))}")
         if source.transport == "http" and not source.key_sha256:

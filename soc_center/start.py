@@ -1,6 +1,7 @@
 """What every process does first: find its data directory, read its settings, say clearly what is wrong with them."""
 
 import argparse
+import os
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -17,8 +18,9 @@ def start(run: Callable[[DataFolder, Settings], None]) -> None:
     parser = argparse.ArgumentParser(description=run.__doc__)
     parser.add_argument("--data", type=Path, required=True, help="the data directory")
     folder = DataFolder(parser.parse_args().data.resolve())
+    os.umask(0o077)
     try:
-        run(folder, read_settings(folder.settings))
+        run(folder.make(), read_settings(folder.settings))
     except Problem as problem:
         print(f"fengsui: {problem}", file=sys.stderr, flush=True)
         sys.exit(USAGE)

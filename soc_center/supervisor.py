@@ -87,11 +87,19 @@ class Supervisor:
         steady = time.monotonic() - child.started > STEADY_S
         child.falls = 0 if steady else child.falls + 1
         child.restarts += 1
-        wait = BACK_OFF_S[min(child.falls, len(BACK_OFF_S) - 1)]
-        child.due = time.monotonic() + wait
-        self.say(f"{child.name} ended ({_ending(code)}); again in {wait:g} s; see {self.folder.log / child.name}.log")
+        child.due = time.monotonic() + _wait_s(child.falls)
+        when = f"again in {_wait_s(child.falls):g} s"
+        self.say(f"{child.name} ended ({_ending(code)}); {when}; see {self.folder.log / child.name}.log")
 
     def _start(self, child: Child) -> None:
+        try:
+            self._spawn(child)
+        except OSError as error:  # no room, no memory, no processes left: as if it had fallen at once
+            child.falls += 1
+            child.due = time.monotonic() + _wait_s(child.falls)
+            self.say(f"{child.name} cannot start ({error.strerror}); again in {_wait_s(child.falls):g} s")
+
+    def _spawn(self, child: Child) -> None:
         with _log(self.folder.log / f"{child.name}.log") as log:
             child.process = subprocess.Popen(  # noqa: S603 - our own module, no shell
                 [sys.executable, "-m", *child.arguments, "--data", str(self.folder.root)],
@@ -119,6 +127,10 @@ class Supervisor:
                 child.process.kill()
                 child.process.wait()
             child.process = None
+
+
+def _wait_s(falls: int) -> float:
+    return BACK_OFF_S[min(falls, len(BACK_OFF_S) - 1)]
 
 
 def _ending(code: int) -> str:

@@ -7,6 +7,7 @@ console with a sign-in link that works once.
 import argparse
 import hashlib
 import http.client
+import os
 import secrets
 import subprocess
 import sys
@@ -15,11 +16,12 @@ from pathlib import Path
 
 from soc_center.evaluation import write_evaluation
 from soc_center.folder import DataFolder
-from soc_center.gauge import read_gauge
+from soc_center.gauge import forget_gauges, read_gauge
 from soc_center.local_logs import local_logs
 from soc_center.settings import Settings, host_port, is_loopback, read_settings
 from soc_center.supervisor import PROCESSES, Supervisor
 from soc_model.problem import Problem
+from soc_store.lock import FolderLock
 
 USAGE = 2
 
@@ -62,7 +64,7 @@ def console_answers(listen: str) -> bool:
     try:
         connection.request("GET", "/healthz")
         return connection.getresponse().status == 200
-    except OSError:
+    except (OSError, http.client.HTTPException):  # nobody, or somebody else
         return False
     finally:
         connection.close()
@@ -108,7 +110,10 @@ def up(root: Path, *, evaluation: bool, drill: bool) -> None:
     """Start the center in a data directory and keep it running; raises Problem."""
     if not evaluation:
         raise Problem("fengsui up", "only --evaluation starts in this release; three administrators come with the next")
+    os.umask(0o077)
     folder = DataFolder(root.resolve()).make()
+    lock = FolderLock.take(folder.run / "up")
+    forget_gauges(folder.run)
     say(f"烽燧 fengsui · data in {folder.root} · evaluation mode: one person holds every role")
     settings = settings_of(folder)
     if not is_loopback(settings.listen.console):
@@ -118,6 +123,7 @@ def up(root: Path, *, evaluation: bool, drill: bool) -> None:
     for name in PROCESSES:
         supervisor.add(name, f"soc_center.processes.{name}", *(["--evaluation"] if name == "serve" else []))
     supervisor.run(Start(supervisor, settings, link, drill=drill).tick)
+    lock.release()
     say("stopped")
 
 

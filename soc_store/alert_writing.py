@@ -54,9 +54,17 @@ class _Change(NamedTuple):
     rule: RuleCard
 
 
-def write_tick(connection: Connection, deltas: Sequence[AlertDelta], cursor: int, now: int) -> list[int]:
-    """The ids of the alerts that were opened or changed; none when ``cursor`` is not above the stored one."""
-    if cursor <= read_number(connection, "cursor"):
+def write_tick(
+    connection: Connection, deltas: Sequence[AlertDelta], cursor: int, now: int, after: int | None
+) -> list[int]:
+    """The ids of the alerts that were opened or changed; none when ``cursor`` is not above the stored one.
+
+    ``Problem`` when the deltas do not begin at the stored cursor, so that some would be counted twice or left out.
+    """
+    stored = read_number(connection, "cursor")
+    if after is not None and after != stored:
+        raise Problem("triage", f"deltas from offset {after} on do not follow the stored cursor {stored}")
+    if cursor <= stored:
         return []
     set_number(connection, "cursor", cursor)
     if not deltas:

@@ -45,6 +45,6 @@ def newest_sql(listed: str, where: str, order: Sequence[str]) -> str:
     ordered = ", ".join(f"{column} DESC" for column in order)
     # Only names and marks of our own are put together here; every value is a parameter.
     return (
-        f"SELECT {listed} FROM read_parquet(?, union_by_name = true)"  # noqa: S608
+        f"SELECT {listed} FROM read_parquet(?, union_by_name = true, hive_partitioning = false)"  # noqa: S608
         f" WHERE {where} ORDER BY {ordered} LIMIT ?"
     )

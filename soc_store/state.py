@@ -53,13 +53,16 @@ class State:
         with self._engine.begin() as connection:
             return read_number(connection, "cursor")
 
-    def commit_tick(self, deltas: Sequence[AlertDelta], cursor: int, now: int) -> list[int]:
+    def commit_tick(
+        self, deltas: Sequence[AlertDelta], cursor: int, now: int, *, after: int | None = None
+    ) -> list[int]:
         """The ids of the alerts opened or changed, in one transaction with the cursor and the outbox.
 
         A cursor that is not above the stored one changes nothing: an outcome that is read again counts once.
+        ``after`` is where the deltas begin; ``Problem`` when that is not the stored cursor: somebody else triages.
         """
         with writing(self._engine) as connection:
-            return write_tick(connection, deltas, cursor, now)
+            return write_tick(connection, deltas, cursor, now, after)
 
     def alerts(
         self,

@@ -4,8 +4,10 @@ Comes in: whole outcomes. Goes out: Parquet segments, manifest entries and count
 The one thing to know: unsealed rows stay readable in the outcome log, so stopping never needs to seal.
 """
 
+import time
+
 from soc_center.folder import DataFolder
-from soc_center.gauge import GaugeFile, now_us
+from soc_center.gauge import GaugeFile
 from soc_center.life import Life, say
 from soc_center.settings import Settings
 from soc_center.start import start
@@ -16,12 +18,19 @@ POLL_S = 1.0
 READ = 64
 
 
+def steady_us() -> int:
+    """Microseconds of a clock that never goes back: how long rows have waited, not what time it is."""
+    return time.monotonic_ns() // 1000
+
+
 def archiver(folder: DataFolder, settings: Settings) -> None:
     """Seal outcomes into the archive until SIGTERM or the end of the supervisor."""
     life = Life(folder.run, "archiver")
     gauge = GaugeFile(folder.run, "archiver")
     sealing = settings.archive
-    archive = Archive.open(folder.archive, now_us, seal_rows=sealing.seal_rows, seal_us=int(sealing.seal_s * 1_000_000))
+    archive = Archive.open(
+        folder.archive, steady_us, seal_rows=sealing.seal_rows, seal_us=int(sealing.seal_s * 1_000_000)
+    )
     reader = OutcomeReader(folder.outcomes)
     added = archive.sealed_through()
     sealed = 0
@@ -31,10 +40,9 @@ def archiver(folder: DataFolder, settings: Settings) -> None:
         for outcome in outcomes:
             archive.add(outcome)
             added = outcome.offset
-        sealed += archive.seal_due(now_us())
+        sealed += archive.seal_due(steady_us())
         gauge.set(sealed_through=archive.sealed_through(), read_through=added, segments=sealed)
-        if len(outcomes) < READ:
-            life.wait(POLL_S)
+        life.wait(POLL_S if len(outcomes) < READ else 0.0)
     archive.close()
     reader.close()
 

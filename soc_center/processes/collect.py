@@ -21,11 +21,13 @@ from soc_center.settings import Settings
 from soc_center.start import start
 from soc_center.wake import wake
 from soc_model.chunk import Chunk
+from soc_model.problem import Problem
 from soc_model.source import Source
 from soc_store.group_commit import Full, GroupCommit
 from soc_store.journal import Journal
 
 HOUSEKEEPING_S = 1.0
+RETRY_S = 5.0
 
 
 class TransportIntake:
@@ -64,9 +66,8 @@ async def collect(folder: DataFolder, settings: Settings) -> None:
     committing = asyncio.create_task(commit.run(), name="commit")
     tasks = [committing, asyncio.create_task(_housekeeping(folder, journal, commit), name="housekeeping")]
     for transport, sources in _by_transport(settings).items():
-        run = importlib.import_module(f"collectors.transports.{transport}").run
-        task = run(TransportIntake(sources, journal, commit), settings.listen.intake)
-        tasks.append(asyncio.create_task(task, name=transport))
+        intake = TransportIntake(sources, journal, commit)
+        tasks.append(asyncio.create_task(_transport(transport, intake, settings.listen.intake), name=transport))
     say(f"collect: {len(settings.sources)} sources by {', '.join(_by_transport(settings))}")
     stopping = asyncio.create_task(stop.wait(), name="stop")
     done, _ = await asyncio.wait([*tasks, stopping], return_when=asyncio.FIRST_COMPLETED)
@@ -74,6 +75,17 @@ async def collect(folder: DataFolder, settings: Settings) -> None:
     journal.close()
     for task in done - {stopping}:
         task.result()  # a transport that ended by itself failed: let the supervisor see why
+
+
+async def _transport(name: str, intake: TransportIntake, listen: str) -> None:
+    """Run one transport; trouble outside, such as a port in use, stops only this one, and it tries again."""
+    run = importlib.import_module(f"collectors.transports.{name}").run
+    while True:
+        try:
+            await run(intake, listen)
+        except Problem as problem:
+            say(f"collect: {name} stopped: {problem}; again in {RETRY_S:g} s")
+        await asyncio.sleep(RETRY_S)
 
 
 async def _end(tasks: list[asyncio.Task[None]], committing: asyncio.Task[None], commit: GroupCommit) -> None:

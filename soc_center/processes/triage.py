@@ -13,6 +13,7 @@ from soc_center.life import Life, say
 from soc_center.settings import Settings
 from soc_center.start import start
 from soc_center.wake import wake
+from soc_store.lock import FolderLock
 from soc_store.outcome_log import OutcomeReader
 from soc_store.state import State
 
@@ -25,6 +26,7 @@ def triage(folder: DataFolder, settings: Settings) -> None:
     """Fold outcomes into alerts until SIGTERM or the end of the supervisor."""
     life = Life(folder.run, "triage")
     gauge = GaugeFile(folder.run, "triage")
+    lock = FolderLock.take(folder.run / "triage")
     state = State.open(folder.state_url, migrate=False)
     reader = OutcomeReader(folder.outcomes)
     cursor = state.cursor()
@@ -34,18 +36,19 @@ def triage(folder: DataFolder, settings: Settings) -> None:
         began = time.monotonic()
         heads = reader.heads(cursor, READ)
         if heads:
-            cursor = heads[-1].offset
             deltas = fold(heads)
-            state.commit_tick(deltas, cursor, now_us())
+            state.commit_tick(deltas, heads[-1].offset, now_us(), after=cursor)
+            cursor = heads[-1].offset
             findings += sum(delta.count for delta in deltas)
             if deltas:
                 wake(folder.run, "serve")
         gauge.set(cursor=cursor, findings=findings)
-        if len(heads) < READ:
-            life.wait(IDLE_S if not heads else 0)
-            time.sleep(max(0.0, TICK_S - (time.monotonic() - began)) if heads else 0)
+        life.wait(0.0 if heads else IDLE_S)
+        if 0 < len(heads) < READ:
+            time.sleep(max(0.0, TICK_S - (time.monotonic() - began)))
     reader.close()
     state.close()
+    lock.release()
 
 
 if __name__ == "__main__":

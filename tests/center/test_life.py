@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from soc_center.gauge import GaugeFile, done_through, read_gauge
+from soc_center.gauge import GaugeFile, done_through, forget_gauges, read_gauge
 from soc_center.wake import drain, open_bell, wake
 
 LIVE = """
@@ -66,6 +66,27 @@ def test_only_what_is_sealed_and_triaged_may_go(
     if cursor is not None:
         GaugeFile(tmp_path, "triage").set(cursor=cursor)
     assert done_through(tmp_path) == through
+
+
+def test_what_a_dead_process_said_removes_nothing(tmp_path: Path) -> None:
+    GaugeFile(tmp_path, "archiver").set(sealed_through=9)
+    GaugeFile(tmp_path, "triage").set(cursor=9)
+    dead = subprocess.Popen([sys.executable, "-c", ""])
+    dead.wait()
+    path = tmp_path / "triage.json"
+    path.write_bytes(path.read_bytes().replace(b'"pid":%d' % os.getpid(), b'"pid":%d' % dead.pid))
+    assert done_through(tmp_path) == 0
+
+
+def test_gauges_of_an_earlier_life_are_forgotten(tmp_path: Path) -> None:
+    GaugeFile(tmp_path, "triage").set(cursor=9)
+    forget_gauges(tmp_path)
+    assert read_gauge(tmp_path, "triage") is None
+
+
+def test_a_gauge_that_cannot_be_written_stops_nothing(tmp_path: Path) -> None:
+    GaugeFile(tmp_path / "gone", "p").set(n=1)
+    assert read_gauge(tmp_path / "gone", "p") is None
 
 
 def live(run: Path) -> "subprocess.Popen[str]":

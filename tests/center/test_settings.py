@@ -22,6 +22,8 @@ sources:
     settings: {paths: [/tmp/x.log]}
 """
 
+FILE = GOOD[GOOD.index("transport:") :]
+
 
 def test_good_settings_come_back_as_written(tmp_path: Path) -> None:
     path = tmp_path / "fengsui.yml"
@@ -41,7 +43,13 @@ def test_good_settings_come_back_as_written(tmp_path: Path) -> None:
         ("unit: u1", "unit: u2", 11, "no unit 'u2'"),
         ("format: syslog", "format: sislog", 9, "no format 'sislog'"),
         ("transport: file", "transport: pigeon", 8, "no transport 'pigeon'"),
-        ("transport: file", "transport: http", 6, "needs key_sha256"),
+        ("transport: file", "transport: http", 12, "unknown field `paths`"),
+        (FILE, FILE.replace("file", "http").partition("    settings")[0], 6, "needs key_sha256"),
+        ("paths: [/tmp/x.log]", "paths: /tmp/*.log", 12, "$.sources[0].settings.paths: Expected `array`"),
+        ("{paths:", "{follow: no thanks, paths:", 12, "$.sources[0].settings.follow"),
+        ("{paths:", "{from: middle, paths:", 12, "$.sources[0].settings.from"),
+        ("units:", "detection: {workers: 0}\nunits:", 3, "$.detection.workers"),
+        ("units:", "archive: {seal_s: .inf}\nunits:", 3, "$.archive.seal_s"),
         ("    layer: host", "    lair: host", 6, "lair"),
         ("name: center", "name: [", 4, "expected"),
         ("settings:", "options: {zone: Mars/Olympus}\n    settings:", 12, "no time zone 'Mars/Olympus'"),

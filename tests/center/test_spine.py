@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -124,3 +125,17 @@ def test_nothing_is_left_running(center: Center) -> None:
     center.stop()
     assert center.pids() == {}
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
+
+
+@pytest.mark.timeout(60)
+def test_a_port_in_use_stops_no_other_way_in(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir()
+    key = {"key_sha256": hashlib.sha256(KEY.encode()).hexdigest(), "trust": "key"}
+    files = {"settings": {"paths": [str(tmp_path / "logs" / "*.log")]}}
+    center = Center(tmp_path, [source("http", "http", "json", **key), source("files", "file", "json", **files)])
+    with socket.create_server(("127.0.0.1", center.intake)):
+        center.start()
+        (tmp_path / "logs" / "a.log").write_bytes(marked("x") + b"\n")
+        wait_for(lambda: center.gauge("collect") and report(center, "files").events == 1, 30, "the file collected")
+    wait_for(lambda: center.send("http", [marked("y")]) == 200, 30, "the port taken once it was free")
+    center.stop()

@@ -47,6 +47,15 @@ def listed(state, scope=SYSTEM, wanted=ALL, sort="last_seen", limit=7):
             return found
 
 
+def test_a_tick_that_does_not_follow_the_cursor_is_refused(state: State) -> None:
+    state.commit_tick([delta("a")], 5, NOON, after=0)
+    with pytest.raises(Problem, match="do not follow the stored cursor 5"):
+        state.commit_tick([delta("a")], 9, NOON, after=3)
+    assert state.cursor() == 5
+    state.commit_tick([delta("a")], 9, NOON, after=5)
+    assert state.cursor() == 9
+
+
 def test_a_tick_opens_alerts_with_cursor_and_outbox(state):
     assert state.commit_tick([delta("a"), delta("b", count=3)], 5, NOON) == [1, 2]
     assert (state.cursor(), state.outbox_last()) == (5, 2)
