@@ -15,7 +15,7 @@ from soc_center.settings import Listen, Settings, write_settings
 from soc_model.layer import Unit
 from soc_model.source import Source
 
-UNIT = Unit(id="city-soc", name="城市安全管理中心 City security management center", region="")
+UNIT = Unit(id="city-soc", name="城市安全管理中心", region="")
 HEADING = """\
 # fengsui 烽燧: the settings of this center. Made by `fengsui up --evaluation`; yours to change, then start again.
 # Intake keys stand here as SHA-256 (make one with `fengsui source key`); units and realms are stamped on every event.
