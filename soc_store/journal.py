@@ -2,11 +2,12 @@
 
 One commit is one SQLite transaction (WAL, ``synchronous=FULL``) of batches, stream positions, counters and request
 digests, so after a crash they agree. Offsets begin at 1, go on across files and are never used twice. A new file
-begins with the positions, counters and recent requests of the one before.
+begins with the positions, counters and recent requests of the one before, without positions unseen for 30 days.
 """
 
 import sqlite3
-from collections.abc import Callable, Mapping, Sequence
+import time
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from threading import Lock
 from typing import Any
@@ -36,10 +37,11 @@ CREATE INDEX request_at ON request(at);
     "FULL",
 )
 REQUESTS_S = 60
+UNSEEN_US = 30 * 86_400 * 1_000_000
 _SECOND_US = 1_000_000
-_RECENT = "SELECT digest FROM request WHERE at >= (SELECT at - ? FROM request ORDER BY seq DESC LIMIT 1)"
+_RECENT = "SELECT digest FROM request WHERE at >= (SELECT max(at) - ? FROM request)"
+_FORGET = "DELETE FROM request WHERE at < (SELECT max(at) - ? FROM request)"
 _CARRIED = (
-    ("SELECT * FROM position", "INSERT INTO position VALUES (?, ?, ?)"),
     ("SELECT * FROM counter", "INSERT INTO counter VALUES (?, ?, ?)"),
     ("SELECT * FROM request ORDER BY seq", "INSERT INTO request VALUES (?, ?, ?)"),
 )
@@ -49,21 +51,40 @@ _POSITION = "INSERT INTO position VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET val
 _COUNTER = "INSERT INTO counter VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET n = n + excluded.n"
 
 
-class Journal:
-    """The one writer of a journal; its methods take turns, whatever thread they are called from."""
+def _running_us() -> int:
+    return time.monotonic_ns() // 1000
 
-    def __init__(self, log: LogWriter, sources: Mapping[str, Source], now: Callable[[], int]) -> None:
-        self._log, self._sources, self._now = log, sources, now
-        self._pruned = 0
+
+class Journal:
+    """The one writer of a journal; its methods take turns, whatever thread they are called from.
+
+    Requests have a time of their own, in which only running counts: it goes on from the newest one kept, so neither
+    a long stop nor a clock that is set makes the last ones before a crash look old.
+    """
+
+    def __init__(
+        self, log: LogWriter, sources: Mapping[str, Source], now: Callable[[], int], running: Callable[[], int]
+    ) -> None:
+        self._log, self._sources, self._now, self._running = log, sources, now, running
+        (newest,) = log.connection.execute("SELECT max(at) FROM request").fetchone()
+        self._pruned = running()
+        self._before = (newest or 0) - self._pruned
         self._turn = Lock()
 
     @classmethod
-    def open(cls, folder: Path, sources: Mapping[str, Source], *, now: Callable[[], int]) -> "Journal":
-        """The journal in ``folder``, made where missing.
+    def open(
+        cls,
+        folder: Path,
+        sources: Mapping[str, Source],
+        *,
+        now: Callable[[], int],
+        running: Callable[[], int] = _running_us,
+    ) -> "Journal":
+        """The journal in ``folder``, made where missing. ``running``: µs that only grow, since any moment.
 
         ``Problem`` when another process writes it, its version is unknown, or the disk is not a local one.
         """
-        return cls(LogWriter(folder, KIND), sources, now)
+        return cls(LogWriter(folder, KIND), sources, now, running)
 
     def commit(
         self,
@@ -73,6 +94,7 @@ class Journal:
     ) -> list[int]:
         """The offsets of the batches the chunks became, once all of it is on the disk; otherwise nothing is kept.
 
+        A chunk without records only commits its position, which says too that its stream was seen.
         ``counters``: what to add, by (source id, name). ``Problem`` for a chunk of a source that is not configured.
         """
         with self._turn:
@@ -83,12 +105,12 @@ class Journal:
     ) -> list[int]:
         now = self._now()
         rows = [self._row(offset, now, group) for offset, group in enumerate(split(chunks), self._log.last + 1)]
-        positions = [_position(chunk) for chunk in chunks if chunk.position is not None]
+        positions = [_position(chunk, now) for chunk in chunks if chunk.position is not None]
         with self._log.transaction() as connection:
             connection.executemany("INSERT INTO entry VALUES (?, ?, ?)", rows)
             connection.executemany(_POSITION, positions)
             connection.executemany(_COUNTER, [(source, name, n) for (source, name), n in counters.items()])
-            self._keep_requests(connection, now, requests)
+            self._keep_requests(connection, requests)
         self._log.last += len(rows)
         return [row[0] for row in rows]
 
@@ -107,24 +129,34 @@ class Journal:
         except KeyError:
             raise Problem(f"source {source_id!r}", "is not configured") from None
 
-    def _keep_requests(self, connection: sqlite3.Connection, now: int, requests: Sequence[bytes]) -> None:
-        connection.executemany("INSERT INTO request(at, digest) VALUES (?, ?)", [(now, one) for one in requests])
-        if abs(now - self._pruned) > REQUESTS_S * _SECOND_US:
-            self._pruned = now
-            connection.execute("DELETE FROM request WHERE at < ?", (now - REQUESTS_S * _SECOND_US,))
+    def _keep_requests(self, connection: sqlite3.Connection, requests: Sequence[bytes]) -> None:
+        running = self._running()
+        rows = [(self._before + running, digest) for digest in requests]
+        connection.executemany("INSERT INTO request(at, digest) VALUES (?, ?)", rows)
+        if running - self._pruned > REQUESTS_S * _SECOND_US:
+            self._pruned = running
+            connection.execute(_FORGET, (REQUESTS_S * _SECOND_US,))
 
     def positions(self, source_id: str) -> dict[str, dict[str, Any]]:
         """By stream: the last committed position, with the chunk's context under ``context``."""
         with self._turn:
             rows = self._log.connection.execute(_POSITIONS, (source_id,)).fetchall()
-        return {stream.decode("utf-8", "surrogatepass"): msgspec.msgpack.decode(value) for stream, value in rows}
+        decoded = {stream.decode("utf-8", "surrogatepass"): msgspec.msgpack.decode(value) for stream, value in rows}
+        return {stream: _without_seen(position) for stream, position in decoded.items()}
 
     def recent_requests(self, within_s: int = REQUESTS_S) -> set[bytes]:
-        """The digests committed in the ``within_s`` seconds before the last one was; not by today's clock, because
-        the center may have been down for long while its sources waited to send again."""
+        """The digests committed in the ``within_s`` seconds of running before the last one was, and not forgotten."""
         with self._turn:
             rows = self._log.connection.execute(_RECENT, (within_s * _SECOND_US,)).fetchall()
         return {digest for (digest,) in rows}
+
+    def forget_requests(self, keep: Collection[bytes] = ()) -> None:
+        """Forget all requests but ``keep``: their senders heard the acknowledgement and will not send them again."""
+        kept = frozenset(keep)
+        with self._turn, self._log.transaction() as connection:
+            rows = connection.execute("SELECT seq, digest FROM request").fetchall()
+            gone = [(seq,) for seq, digest in rows if digest not in kept]
+            connection.executemany("DELETE FROM request WHERE seq = ?", gone)
 
     @property
     def last(self) -> int:
@@ -141,6 +173,7 @@ class Journal:
 
     def _carry(self, new: sqlite3.Connection) -> None:
         old = self._log.connection
+        new.executemany(_POSITION, _still_seen(old.execute("SELECT * FROM position"), self._now()))
         for select, insert in _CARRIED:
             new.executemany(insert, old.execute(select))
 
@@ -155,10 +188,30 @@ class Journal:
             self._log.close()
 
 
-def _position(chunk: Chunk) -> tuple[str, bytes, bytes]:
-    value = {"context": chunk.context, **(chunk.position or {})}
+_PositionRow = tuple[str, bytes, bytes]
+
+
+def _position(chunk: Chunk, now: int) -> _PositionRow:
+    value = {"context": chunk.context, **(chunk.position or {}), "seen": now}
     # A file name need not be valid UTF-8; as bytes it comes back as it was given.
     return chunk.source_id, chunk.stream.encode("utf-8", "surrogatepass"), packed(value)
+
+
+def _without_seen(position: dict[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in position.items() if name != "seen"}
+
+
+def _still_seen(rows: Iterable[_PositionRow], now: int) -> Iterator[_PositionRow]:
+    """The positions but those last seen ``UNSEEN_US`` before the newest one was (a stop makes none old).
+
+    A time ahead is of a clock that was wrong, and no time of a version that kept none: both count as seen now.
+    """
+    decoded = [(source_id, stream, msgspec.msgpack.decode(value)) for source_id, stream, value in rows]
+    seen = [min(position.get("seen", now), now) for _, _, position in decoded]
+    newest = max(seen, default=now)
+    for (source_id, stream, position), at in zip(decoded, seen, strict=True):
+        if newest - at <= UNSEEN_US:
+            yield source_id, stream, packed({**position, "seen": at})
 
 
 class JournalReader:

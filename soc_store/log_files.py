@@ -97,13 +97,13 @@ class LogWriter:
 
     def due(self, now: int, file_bytes: int, file_us: int) -> bool:
         """Whether the newest file is full or old: it holds rows, and is over ``file_bytes`` or its first row over
-        ``file_us`` ago."""
+        ``file_us`` ago (or ahead: then the clock was set back, and its age cannot be known)."""
         row = self.connection.execute("SELECT received FROM entry ORDER BY offset LIMIT 1").fetchone()
         if row is None:
             return False
         (pages,) = self.connection.execute("PRAGMA page_count").fetchone()
         (page_bytes,) = self.connection.execute("PRAGMA page_size").fetchone()
-        return bool(pages * page_bytes >= file_bytes or now - row[0] >= file_us)
+        return bool(pages * page_bytes >= file_bytes or abs(now - row[0]) >= file_us)
 
     def rotate(self, fill: Fill = lambda _: None) -> None:
         """Begin a new file with what ``fill`` writes into it; offsets go on.

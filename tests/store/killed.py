@@ -7,7 +7,7 @@ from pathlib import Path
 
 from soc_store.journal import Journal
 from soc_store.outcome_log import OutcomeLog, encode_outcome
-from tests.store.making import block, chunk, outcome, source
+from tests.store.making import NOON, block, chunk, outcome, source
 
 
 def main(folder: Path) -> None:
@@ -22,7 +22,7 @@ def main(folder: Path) -> None:
         print(n, flush=True)
         if offset > log.last():
             log.append([encode_outcome(outcome(offset, block(offset, [f"{n}"])))])
-        log.rotate_if_due(0, file_bytes=100_000)
+        log.rotate_if_due(NOON, file_bytes=100_000)
 
 
 if __name__ == "__main__":

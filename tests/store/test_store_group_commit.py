@@ -2,7 +2,7 @@
 
 import asyncio
 import sqlite3
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 
 import pytest
 
@@ -23,8 +23,8 @@ def journal(tmp_path):
 
 
 @asynccontextmanager
-async def running(journal, on_commit=lambda: None):
-    group = GroupCommit(journal, on_commit)
+async def running(journal, on_commit=lambda: None, **given):
+    group = GroupCommit(journal, on_commit, **given)
     task = asyncio.create_task(group.run())
     yield group
     task.cancel()
@@ -33,10 +33,13 @@ async def running(journal, on_commit=lambda: None):
 
 
 def batches(folder):
-    reader = JournalReader(folder)
-    found = [decode_batch(blob) for _, blob in reader.read(0, 1000)]
-    reader.close()
-    return found
+    with closing(JournalReader(folder)) as reader:
+        return [decode_batch(blob) for _, blob in reader.read(0, 1000)]
+
+
+def counters(folder):
+    with closing(JournalReader(folder)) as reader:
+        return reader.counters()
 
 
 def test_chunks_of_many_sources_share_one_batch(tmp_path, journal):
@@ -105,7 +108,7 @@ def test_what_waits_at_cancellation_is_committed_and_later_appends_are_refused(t
 
     asyncio.run(main())
     assert len(batches(tmp_path)) == 1
-    assert JournalReader(tmp_path).counters() == {"s1": {"torn": 2}}
+    assert counters(tmp_path) == {"s1": {"torn": 2}}
 
 
 def test_a_request_committed_before_the_restart_is_dropped_once_and_counted(tmp_path, journal):
@@ -119,8 +122,100 @@ def test_a_request_committed_before_the_restart_is_dropped_once_and_counted(tmp_
             assert (again, third, fourth) == (False, True, True)
 
     asyncio.run(main())
-    assert JournalReader(tmp_path).counters() == {"s1": {"redelivered": 2}}
+    assert counters(tmp_path) == {"s1": {"redelivered": 2}}
     assert journal.last == 3
+
+
+def test_a_request_before_the_restart_is_recognised_for_ten_minutes_only(journal):
+    journal.commit([chunk(b"a")], [b"early", b"late"])
+    now = [0.0]
+
+    async def main():
+        async with running(journal, monotonic=lambda: now[0]) as group:
+            now[0] = 599.0
+            assert not await group.append([chunk(b"a")], b"early")
+            now[0] = 601.0
+            assert await group.append([chunk(b"a")], b"late")
+            assert group._unheard == {}
+
+    asyncio.run(main())
+
+
+def test_after_a_clean_end_the_same_body_is_a_new_request(journal):
+    async def main():
+        for _ in range(3):
+            async with running(journal) as group:
+                assert await group.append([chunk(b"heartbeat")], b"digest")
+
+    asyncio.run(main())
+    assert (journal.last, journal.recent_requests()) == (3, set())
+
+
+def test_after_a_failure_requests_are_remembered(journal, monkeypatch):
+    async def main():
+        group = GroupCommit(journal, lambda: None)
+        run = asyncio.create_task(group.run())
+        assert await group.append([chunk(b"a")], b"digest")
+        monkeypatch.setattr(journal, "commit", lambda *_: (_ for _ in ()).throw(ValueError("broken")))
+        with pytest.raises(ValueError, match="broken"):
+            await group.append([chunk(b"b")])
+        with pytest.raises(ValueError, match="broken"):
+            await run
+
+    asyncio.run(main())
+    assert journal.recent_requests() == {b"digest"}
+
+
+def test_a_request_acknowledged_only_at_the_end_is_remembered(journal):
+    async def main():
+        async with running(journal) as group:
+            assert await group.append([chunk(b"a")], b"told")
+            late = asyncio.create_task(group.append([chunk(b"b")], b"late"))
+            await asyncio.sleep(0)
+        assert await late
+
+    asyncio.run(main())
+    assert journal.recent_requests() == {b"late"}
+
+
+def test_a_repeated_request_waits_for_the_first_and_is_stored_once(tmp_path, journal):
+    async def main():
+        async with running(journal) as group:
+            both = [group.append([chunk(b"a")], b"digest", {("s1", "records"): 1}) for _ in range(2)]
+            assert await asyncio.gather(*both) == [True, False]
+
+    asyncio.run(main())
+    assert counters(tmp_path) == {"s1": {"records": 1, "redelivered": 1}}
+    assert journal.last == 1
+
+
+@pytest.mark.parametrize("again_at_once", [True, False])
+def test_a_request_nobody_waited_for_is_recognised_once(journal, again_at_once):
+    async def main():
+        async with running(journal) as group:
+            gone = asyncio.create_task(group.append([chunk(b"a")], b"digest"))
+            await asyncio.sleep(0)
+            gone.cancel()
+            if not again_at_once:
+                await group.append([chunk(b"other")])
+            assert not await group.append([chunk(b"a")], b"digest")
+            assert await group.append([chunk(b"a")], b"digest")
+
+    asyncio.run(main())
+
+
+def test_counters_given_with_chunks_are_committed_with_them(journal, monkeypatch):
+    committed = []
+    commit = journal.commit
+    monkeypatch.setattr(journal, "commit", lambda *values: (commit(*values), committed.append(dict(values[2]))))
+
+    async def main():
+        async with running(journal) as group:
+            both = [group.append([chunk(b"a")], None, {("s1", "records"): n}) for n in (1, 2)]
+            await asyncio.gather(*both)
+
+    asyncio.run(main())
+    assert committed == [{("s1", "records"): 3}]
 
 
 def test_counters_alone_are_committed(tmp_path, journal, monkeypatch):
@@ -129,7 +224,7 @@ def test_counters_alone_are_committed(tmp_path, journal, monkeypatch):
     async def main():
         async with running(journal) as group:
             group.count("s1", "refused")
-            while not JournalReader(tmp_path).counters():
+            while not counters(tmp_path):
                 await asyncio.sleep(0.01)
 
     asyncio.run(asyncio.wait_for(main(), 20))
@@ -138,16 +233,20 @@ def test_counters_alone_are_committed(tmp_path, journal, monkeypatch):
 def test_a_full_disk_is_full_and_the_next_append_works(tmp_path, journal):
     log = journal._log.connection
     (pages,) = log.execute("PRAGMA page_count").fetchone()
+    lost = {("s1", "records"): 30_002}
 
     async def main():
         async with running(journal) as group:
             log.execute(f"PRAGMA max_page_count={pages + 1}")
             with pytest.raises(Full, match="disk"):
-                await group.append([chunk(bytes(range(256)) * 16, b"x" * 100, *[b"%d" % n for n in range(30_000)])])
+                await group.append(
+                    [chunk(bytes(range(256)) * 16, b"x" * 100, *[b"%d" % n for n in range(30_000)])], None, lost
+                )
             log.execute("PRAGMA max_page_count=1000000")
             assert await group.append([chunk(b"after")])
 
     asyncio.run(main())
+    assert "records" not in counters(tmp_path).get("s1", {}), "what was not kept is not counted"
     assert [one.chunks[0].records for one in batches(tmp_path)] == [[b"after"]]
 
 

@@ -1,6 +1,7 @@
 """The journal: splits, positions, counters, requests, rotation, dropping, and what a reader sees of it."""
 
 import sqlite3
+from contextlib import ExitStack, closing
 
 import pytest
 from hypothesis import given, settings
@@ -22,23 +23,44 @@ def clock():
 
 
 @pytest.fixture
-def journal(tmp_path, clock):
-    opened = Journal.open(tmp_path, SOURCES, now=clock)
+def running():
+    """The time that requests have: only running counts."""
+    return Clock(0)
+
+
+@pytest.fixture
+def journal(tmp_path, clock, running):
+    opened = Journal.open(tmp_path, SOURCES, now=clock, running=running)
     yield opened
     opened.close()
 
 
+@pytest.fixture
+def opened():
+    """A function that closes what it is given at the end of the test."""
+    with ExitStack() as stack:
+        yield lambda one: stack.enter_context(closing(one))
+
+
+def rows_of(folder):
+    with closing(JournalReader(folder)) as reader:
+        return reader.read(0, 10_000)
+
+
 def records_of(folder):
-    reader = JournalReader(folder)
-    batches = [decode_batch(blob) for _, blob in reader.read(0, 10_000)]
-    reader.close()
+    batches = [decode_batch(blob) for _, blob in rows_of(folder)]
     return [record for batch in batches for one in batch.chunks for record in one.records]
+
+
+def counters_of(folder):
+    with closing(JournalReader(folder)) as reader:
+        return reader.counters()
 
 
 def test_a_commit_comes_back_as_it_was(tmp_path, journal):
     sent = chunk(b"a", b"\xff\x00", context={"zone": "Asia/Shanghai", "head": b"\xff"}, position={"byte": 3})
     assert journal.commit([sent]) == [1]
-    ((offset, blob),) = JournalReader(tmp_path).read(0)
+    ((offset, blob),) = rows_of(tmp_path)
     batch = decode_batch(blob)
     assert (offset, batch.offset, batch.received, batch.chunks) == (1, 1, NOON, [sent])
     assert batch.sources == {"s1": SOURCES["s1"]}
@@ -71,28 +93,71 @@ def test_a_chunk_of_an_unknown_source_keeps_nothing(tmp_path, journal):
 def test_counters_add_up_and_are_read_by_others(tmp_path, journal):
     journal.commit([], [], {("s1", "torn"): 2, ("s2", "records"): 1})
     journal.commit([chunk(b"a")], [], {("s1", "torn"): 3})
-    assert JournalReader(tmp_path).counters() == {"s1": {"torn": 5}, "s2": {"records": 1}}
+    assert counters_of(tmp_path) == {"s1": {"torn": 5}, "s2": {"records": 1}}
 
 
-def test_requests_are_recent_by_the_last_one_not_by_the_clock(tmp_path, journal, clock):
+def test_requests_are_recent_by_the_last_one(tmp_path, journal, running):
     for second, digest in ((0, b"old"), (50, b"mid"), (100, b"new")):
-        clock.at = NOON + second * SECOND
+        running.at = second * SECOND
         journal.commit([], [digest])
-    clock.at = NOON + 10**6 * SECOND
+    running.at = 10**6 * SECOND
+    assert journal.recent_requests() == {b"mid", b"new"}
+    assert journal.recent_requests(within_s=10) == {b"new"}
+
+
+@pytest.mark.parametrize("stopped_s", [10**6, -(10**6)])
+def test_neither_a_stop_nor_a_clock_set_back_makes_requests_old(tmp_path, clock, stopped_s):
+    for digest in (b"first", b"second", b"third"):
+        journal = Journal.open(tmp_path, SOURCES, now=clock, running=Clock(-clock.at))
+        journal.commit([chunk(b"a")], [digest])
+        journal.close()  # as a crash: nothing was forgotten
+        clock.at += stopped_s * SECOND
+    journal = Journal.open(tmp_path, SOURCES, now=clock)
+    assert journal.recent_requests() == {b"first", b"second", b"third"}
     journal.close()
-    again = Journal.open(tmp_path, SOURCES, now=clock)
-    assert again.recent_requests() == {b"mid", b"new"}
-    assert again.recent_requests(within_s=10) == {b"new"}
-    again.close()
 
 
-def test_old_requests_are_forgotten(tmp_path, journal, clock):
+def test_old_requests_are_pruned(tmp_path, journal, running):
     for second in range(0, 600, 20):
-        clock.at = NOON + second * SECOND
+        running.at = second * SECOND
         journal.commit([], [b"%d" % second])
-    kept = sqlite3.connect(next(tmp_path.glob("*.db")))
-    assert kept.execute("SELECT count(*) FROM request").fetchone()[0] <= 8
-    kept.close()
+    with closing(sqlite3.connect(next(tmp_path.glob("*.db")))) as kept:
+        assert kept.execute("SELECT count(*) FROM request").fetchone()[0] <= 8
+
+
+def test_requests_are_not_pruned_while_no_newer_ones_come(journal, running):
+    journal.commit([], [b"r"])
+    for second in range(0, 600, 20):
+        running.at = second * SECOND
+        journal.commit([chunk(b"a")])
+    assert journal.recent_requests() == {b"r"}
+
+
+def test_requests_are_forgotten_but_those_to_keep(journal):
+    journal.commit([], [b"heard", b"unheard"])
+    journal.forget_requests([b"unheard", b"never there"])
+    assert journal.recent_requests() == {b"unheard"}
+
+
+DAY_US = 86_400 * SECOND
+
+
+def test_a_new_file_begins_without_positions_unseen_for_30_days(journal, clock):
+    journal.commit([chunk(b"a", stream="gone", position={"byte": 1}), chunk(b"b", stream="seen", position={"byte": 2})])
+    clock.at += 31 * DAY_US
+    assert journal.rotate_if_due()
+    assert len(journal.positions("s1")) == 2, "nothing was seen since: the center was stopped"
+    journal.commit([chunk(stream="seen", position={"byte": 2}), chunk(b"c", stream="new")])
+    journal.rotate_if_due(file_bytes=1)
+    assert journal.positions("s1") == {"seen": {"byte": 2, "context": {}}}
+
+
+def test_a_clock_set_back_drops_no_position(journal, clock):
+    journal.commit([chunk(b"a", position={"byte": 1})])
+    clock.at -= 400 * DAY_US
+    journal.commit([chunk(b"b", stream="f2", position={"byte": 2})])
+    assert journal.rotate_if_due(), "rows from the future make a file due"
+    assert len(journal.positions("s1")) == 2
 
 
 def test_rotation_carries_positions_counters_and_requests(tmp_path, journal):
@@ -103,7 +168,7 @@ def test_rotation_carries_positions_counters_and_requests(tmp_path, journal):
     assert journal.drop_through(1) == 1
     assert journal.positions("s1")["f1"]["byte"] == 1
     assert journal.recent_requests() == {b"r"}
-    assert JournalReader(tmp_path).counters() == {"s1": {"torn": 2}}
+    assert counters_of(tmp_path) == {"s1": {"torn": 2}}
     assert journal.commit([chunk(b"b")]) == [2]
 
 
@@ -122,7 +187,8 @@ def test_offsets_are_never_used_twice_though_all_was_dropped(tmp_path, journal, 
     assert journal.drop_through(10**9) == 1
     journal.close()
     again = Journal.open(tmp_path, SOURCES, now=clock)
-    assert (again.last, JournalReader(tmp_path).last()) == (2, 2)
+    with closing(JournalReader(tmp_path)) as reader:
+        assert (again.last, reader.last()) == (2, 2)
     assert again.commit([chunk(b"c")]) == [3]
     again.close()
 
@@ -150,10 +216,10 @@ def test_a_reader_goes_on_across_rotation_and_drop(tmp_path, journal):
     reader.close()
 
 
-def test_a_reader_between_files_sees_no_gap(tmp_path, journal, monkeypatch):
+def test_a_reader_between_files_sees_no_gap(tmp_path, journal, monkeypatch, opened):
     """Rows are added and the file is rotated after the reader listed the folder and before it read."""
     journal.commit([chunk(b"1")])
-    reader = JournalReader(tmp_path)
+    reader = opened(JournalReader(tmp_path))
     asked = reader._log._ask
 
     def late(*values):
@@ -169,9 +235,9 @@ def test_a_reader_between_files_sees_no_gap(tmp_path, journal, monkeypatch):
     assert [offset for offset, _ in reader.read(1)] == [2, 3]
 
 
-def test_a_reader_holding_a_dropped_file_moves_on(tmp_path, journal):
+def test_a_reader_holding_a_dropped_file_moves_on(tmp_path, journal, opened):
     journal.commit([chunk(b"1")])
-    reader = JournalReader(tmp_path)
+    reader = opened(JournalReader(tmp_path))
     assert reader.last() == 1
     journal.rotate_if_due(file_bytes=1)
     journal.drop_through(1)
@@ -246,6 +312,6 @@ def test_oversize_stays_with_its_record_when_a_chunk_is_cut():
 
 def test_a_batch_with_lone_surrogates_is_kept(journal, tmp_path):
     journal.commit([chunk(b"a", context={"head": "x\ud800", "n": 10**30})])
-    ((_, blob),) = JournalReader(tmp_path).read(0)
+    ((_, blob),) = rows_of(tmp_path)
     assert decode_batch(blob).chunks[0].context == {"head": "x\\ud800", "n": str(10**30)}
     assert encode_batch(decode_batch(blob))[:16] == b"fengsui-batch 1\n"
