@@ -1,6 +1,7 @@
 """What a transport is given: the only way into the journal, and where it left off."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from soc_model.chunk import Chunk
@@ -19,9 +20,16 @@ class Intake(Protocol):
         """The sources of this transport, and only these."""
         ...
 
-    async def append(self, chunks: Sequence[Chunk], request: bytes | None = None) -> bool:
+    async def append(
+        self,
+        chunks: Sequence[Chunk],
+        request: bytes | None = None,
+        counters: Mapping[tuple[str, str], int] = {},
+    ) -> bool:
         """Make chunks durable. ``request``: SHA-256 digest of a request that may be repeated.
 
+        ``counters``: what to add to public counters, by (source id, name), in the same transaction as the chunks. A
+        chunk without records only commits its position; while a stream exists it is committed anew at least monthly.
         False when this request was already journaled: acknowledge it, its chunks were dropped as redelivered.
         Raises ``IntakeFull``.
         """
@@ -38,3 +46,12 @@ class Intake(Protocol):
     def now(self) -> int:
         """The current time in µs."""
         ...
+
+
+def counted(chunks: Sequence[Chunk]) -> Counter[tuple[str, str]]:
+    """The public counters of what is in chunks: records, and those of which only the beginning is kept."""
+    counters: Counter[tuple[str, str]] = Counter()
+    for chunk in chunks:
+        counters[chunk.source_id, "records"] += len(chunk.records)
+        counters[chunk.source_id, "oversize"] += len(chunk.oversize)
+    return +counters

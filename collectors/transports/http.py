@@ -2,7 +2,8 @@
 
 A source's key comes as ``Authorization: Bearer KEY``; only its SHA-256 is configured. The answer 200
 ``{"records": n}`` means the records are in the journal; 429 means come again after ``Retry-After``. The same body sent
-again within a minute of a restart is acknowledged and dropped. Errors are problem+json (RFC 9457). Source settings:
+again because its acknowledgement was not heard (a crash, or it still waits) is acknowledged and dropped. All bodies
+together hold at most 32 MiB. Errors are problem+json (RFC 9457). Source settings:
 ``hosts``, the names under which senders reach this port (addresses and localhost are always allowed).
 """
 
@@ -20,15 +21,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from collectors.byte_budget import ByteBudget, NoRoom, Share
 from collectors.content_encoding import ENCODINGS, NotEncoded, TooLarge, decoded
 from collectors.cutting import Cutter, Records
 from collectors.format import Format, load_format
-from collectors.intake import Intake, IntakeFull
+from collectors.intake import Intake, IntakeFull, counted
 from soc_model.chunk import Chunk
 from soc_model.problem import Problem
 from soc_model.source import Source
 
 BODY_BYTES = 8 * 1024 * 1024  # of a request, compressed and decompressed alike
+IN_FLIGHT_BYTES = 32 * 1024 * 1024  # of all requests that are being read or wait for their commit
+DECODED_AT_ONCE = 2  # bodies being decompressed: their size is known only after
 PIECE_BYTES = 256 * 1024
 READ_S = 60.0  # to send one body
 RETRY_AFTER_S = 1
@@ -114,6 +118,8 @@ class _Door:
         self._hosts = {"localhost"} | {
             str(host).lower() for source in intake.sources for host in source.settings.get("hosts") or ()
         }
+        self._budget = ByteBudget(IN_FLIGHT_BYTES)
+        self._decoding = asyncio.Semaphore(DECODED_AT_ONCE)
 
     async def post(self, request: Request) -> Response:
         """200 with the number of records once they are durable, or why they are refused."""
@@ -129,15 +135,27 @@ class _Door:
         self._check_origin(request.headers)
         source = self._authenticated(source_id, request.headers)
         encoding = _encoding(request.headers)
-        body = await _body(request)
         try:
-            text = await asyncio.to_thread(decoded, body, encoding, BODY_BYTES)
+            with self._budget.share() as share:
+                body = await _body(request, share)
+                text = await self._decoded(body, encoding, share)
+                chunks = await asyncio.to_thread(self._cut, source, text)
+                return await self._append(source, chunks, sha256(source.id.encode() + b"\0" + body).digest())
+        except NoRoom:
+            raise Refused(429, "Too Many Requests", "too many bytes are on their way, send again later") from None
+
+    async def _decoded(self, body: bytes, encoding: str, share: Share) -> bytes:
+        if encoding == "identity":
+            return body
+        try:
+            async with self._decoding:
+                text = await asyncio.to_thread(decoded, body, encoding, BODY_BYTES)
+                share.grow_to(len(body) + len(text))
+                return text
         except TooLarge:
             raise _too_large() from None
         except NotEncoded as error:
             raise Refused(400, "Bad Content-Encoding", str(error)) from None
-        chunks = await asyncio.to_thread(self._cut, source, text)
-        return await self._append(source, chunks, sha256(source.id.encode() + b"\0" + body).digest())
 
     def _check_origin(self, headers: Mapping[str, str]) -> None:
         """Refuse browsers: what carries an Origin, or a host name that is not ours (DNS rebinding)."""
@@ -173,18 +191,14 @@ class _Door:
         return [_chunk(source, received, records) for found in pieces for records in found]
 
     async def _append(self, source: Source, chunks: list[Chunk], digest: bytes) -> int:
-        records = sum(len(chunk.records) for chunk in chunks)
         if not chunks:
             return 0
+        counters = counted(chunks)
         try:
-            fresh = await self._intake.append(chunks, digest)
+            await self._intake.append(chunks, digest, counters)
         except IntakeFull:
             raise Refused(429, "Too Many Requests", "the journal is full, send again later") from None
-        if fresh:
-            self._intake.count(source.id, "records", records)
-            if oversize := sum(len(chunk.oversize) for chunk in chunks):
-                self._intake.count(source.id, "oversize", oversize)
-        return records
+        return counters[source.id, "records"]
 
 
 def _chunk(source: Source, received: int, records: Records) -> Chunk:
@@ -214,13 +228,15 @@ def _encoding(headers: Mapping[str, str]) -> str:
     return encoding
 
 
-async def _body(request: Request) -> bytes:
-    """The body, refused as soon as it is known to be too large or too slow."""
+async def _body(request: Request, share: Share) -> bytes:
+    """The body, refused as soon as it is known to be too large or too slow, or that there is no room for it."""
     length = request.headers.get("content-length", "0")
     if not length.isdecimal():
         raise Refused(400, "Bad Content-Length")
-    if int(length[:20]) > BODY_BYTES:
+    announced = int(length[:20])
+    if announced > BODY_BYTES:
         raise _too_large()
+    share.grow_to(announced)
     pieces: list[bytes] = []
     size = 0
     try:
@@ -229,6 +245,7 @@ async def _body(request: Request) -> bytes:
                 size += len(piece)
                 if size > BODY_BYTES:
                     raise _too_large()
+                share.grow_to(size)
                 pieces.append(piece)
     except TimeoutError:
         raise Refused(408, "Request Timeout", f"a body must arrive within {READ_S:.0f} s") from None

@@ -9,7 +9,7 @@ import contextlib
 import importlib
 import signal
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from typing import Any
 
@@ -38,10 +38,15 @@ class TransportIntake:
         self._journal = journal
         self._commit = commit
 
-    async def append(self, chunks: Sequence[Chunk], request: bytes | None = None) -> bool:
+    async def append(
+        self,
+        chunks: Sequence[Chunk],
+        request: bytes | None = None,
+        counters: Mapping[tuple[str, str], int] = {},
+    ) -> bool:
         """True once the chunks are durable; False when this request was in the journal already."""
         try:
-            return await self._commit.append(chunks, request)
+            return await self._commit.append(chunks, request, counters)
         except Full as error:
             raise IntakeFull from error
 

@@ -3,6 +3,7 @@
 import struct
 from collections import Counter
 from pathlib import Path
+from types import MappingProxyType
 
 import pytest
 
@@ -25,14 +26,15 @@ class MemoryIntake:
         self.full = 0
         self.held = {}
 
-    async def append(self, chunks, request=None):
+    async def append(self, chunks, request=None, counters=MappingProxyType({})):
         if self.full:
             self.full -= 1
             raise IntakeFull
         if request is not None and request in self.requests:
             return False
         self.requests.add(request)
-        self.chunks += chunks
+        self.chunks += [chunk for chunk in chunks if chunk.records]
+        self.counters.update(counters)
         for chunk in chunks:
             if chunk.position is not None:
                 self.held.setdefault(chunk.source_id, {})[chunk.stream] = {**chunk.position, "context": chunk.context}

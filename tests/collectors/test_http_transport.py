@@ -131,6 +131,47 @@ def test_a_body_of_unknown_length_is_stopped_at_the_cap(intake):
     assert post(intake, pieces()).status_code == 413
 
 
+async def streamed(body):
+    yield body[:10]
+    yield body[10:]
+
+
+async def _post_while_another_waits(intake, body, headers):
+    arrived, durable, append = asyncio.Event(), asyncio.Event(), intake.append
+
+    async def waiting(*given):
+        arrived.set()
+        await durable.wait()
+        return await append(*given)
+
+    intake.append = waiting
+    transport = httpx2.ASGITransport(app=http.application(intake))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1", headers=headers) as client:
+        first = asyncio.create_task(client.post("/v1/intake/s1", content=body()))
+        await arrived.wait()
+        second = await client.post("/v1/intake/s1", content=body())
+        durable.set()
+        return [(await first).status_code, second, (await client.post("/v1/intake/s1", content=body())).status_code]
+
+
+@pytest.mark.parametrize(
+    ("body", "encoding"),
+    [(lambda: BODY, "identity"), (lambda: streamed(BODY), "identity"), (lambda: gzip.compress(BODY * 4), "gzip")],
+)
+def test_bytes_on_their_way_are_bounded_and_given_back(intake, monkeypatch, body, encoding):
+    monkeypatch.setattr(http, "IN_FLIGHT_BYTES", len(BODY) + 10 if encoding == "identity" else 200)
+    headers = {"Authorization": f"Bearer {KEY}", "Content-Encoding": encoding}
+    first, second, third = asyncio.run(_post_while_another_waits(intake, body, headers))
+    assert (first, third) == (200, 200)
+    assert second.status_code == 429 and second.headers["retry-after"] == "1" and "on their way" in second.text
+
+
+def test_a_request_that_is_not_kept_is_not_counted(intake):
+    intake.full = 1
+    post(intake)
+    assert intake.counters == {("s1", "refused"): 1}
+
+
 def test_an_empty_body_holds_no_records(intake):
     assert post(intake, b"").json() == {"records": 0}
     assert post(intake, b"\n\r\n").json() == {"records": 0}
