@@ -59,40 +59,28 @@ def exec_module(module: str, arguments: list[str]) -> None:
     os.execv(sys.executable, [sys.executable, "-m", module, *arguments])  # noqa: S606 - our own module, no shell
 
 
-@app.command(context_settings=PROCESS, add_help_option=False)
-def up(context: typer.Context) -> None:
-    """Start the whole center (--evaluation, --data DIR, --drill)."""
-    exec_module("soc_center.up", context.args)
+#: The long-lived processes: name, module, help.
+PROCESSES = (
+    ("up", "soc_center.up", "Start the whole center (--evaluation, --data DIR, --drill)."),
+    ("collect", "soc_center.processes.collect", "Run collect alone: sources into the journal (--data DIR)."),
+    ("detect", "soc_center.processes.detect", "Run detect alone: journal into outcomes (--data DIR)."),
+    ("triage", "soc_center.processes.triage", "Run triage alone: outcomes into alerts (--data DIR)."),
+    ("archiver", "soc_center.processes.archiver", "Run archiver alone: outcomes into segments (--data DIR)."),
+    ("serve", "soc_center.processes.serve", "Run serve alone: API and console (--data DIR, --evaluation)."),
+)
 
 
-@app.command(context_settings=PROCESS, add_help_option=False)
-def collect(context: typer.Context) -> None:
-    """Run collect alone: sources into the journal (--data DIR)."""
-    exec_module("soc_center.processes.collect", context.args)
+def add_process(name: str, module: str, text: str) -> None:
+    """Make a process a command; whatever stands behind its name is the module's own."""
+
+    def run(context: typer.Context) -> None:
+        exec_module(module, context.args)
+
+    app.command(name=name, help=text, context_settings=PROCESS, add_help_option=False)(run)
 
 
-@app.command(context_settings=PROCESS, add_help_option=False)
-def detect(context: typer.Context) -> None:
-    """Run detect alone: journal into outcomes (--data DIR)."""
-    exec_module("soc_center.processes.detect", context.args)
-
-
-@app.command(context_settings=PROCESS, add_help_option=False)
-def triage(context: typer.Context) -> None:
-    """Run triage alone: outcomes into alerts (--data DIR)."""
-    exec_module("soc_center.processes.triage", context.args)
-
-
-@app.command(context_settings=PROCESS, add_help_option=False)
-def archiver(context: typer.Context) -> None:
-    """Run archiver alone: outcomes into sealed segments (--data DIR)."""
-    exec_module("soc_center.processes.archiver", context.args)
-
-
-@app.command(context_settings=PROCESS, add_help_option=False)
-def serve(context: typer.Context) -> None:
-    """Run serve alone: API and console (--data DIR, --evaluation)."""
-    exec_module("soc_center.processes.serve", context.args)
+for process in PROCESSES:
+    add_process(*process)
 
 
 @app.command()
