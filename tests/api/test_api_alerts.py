@@ -163,6 +163,15 @@ def test_a_bad_query_says_its_column(signed_in: SignIn) -> None:
     assert answer.json()["errors"] == [{"place": "query:7", "what": "this bracket is never closed"}]
 
 
+def test_facts_of_sources_are_dated_and_in_scope(world: World, signed_in: SignIn) -> None:
+    narrow = signed_in(units=frozenset({"transport"}))
+    (fact,) = narrow.get("/api/v1/sources/facts").json()
+    assert (fact["name"], fact["subject"]) == ("source.last_received", "fw-core")
+    assert fact["as_of"] == world.now_us < fact["stale_after"]
+    (report,) = narrow.get("/api/v1/sources").json()
+    assert fact["value"] == (report["last_received"] or None)
+
+
 def test_sources_and_health_are_told(world: World, signed_in: SignIn) -> None:
     client = signed_in(Role.SYSTEM_ADMINISTRATOR)
     assert {each["source_id"] for each in client.get("/api/v1/sources").json()} == {"host-web", "fw-core"}
