@@ -164,7 +164,7 @@ def test_a_bad_query_says_its_column(signed_in: SignIn) -> None:
 
 
 def test_facts_of_sources_are_dated_and_in_scope(world: World, signed_in: SignIn) -> None:
-    narrow = signed_in(units=frozenset({"transport"}))
+    narrow = signed_in(units=frozenset({"water"}))
     (fact,) = narrow.get("/api/v1/sources/facts").json()
     assert (fact["name"], fact["subject"]) == ("source.last_received", "fw-core")
     assert fact["as_of"] == world.now_us < fact["stale_after"]
