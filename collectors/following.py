@@ -2,7 +2,8 @@
 
 A stream is a file's identity (device and inode), so a renamed file goes on where it was. The position keeps a
 fingerprint of the file's first bytes: an inode that was given to another file, or a file that was emptied and written
-again, begins anew. Methods that read block and are meant for a thread.
+again, begins anew. It keeps the format and options too that its context was made with: when they were corrected, the
+context is made anew. Methods that read block and are meant for a thread.
 """
 
 import os
@@ -27,18 +28,21 @@ def stream_of(status: os.stat_result) -> str:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Piece:
-    """What one read gave: records (perhaps none) and the position just after the last of them."""
+    """What one read gave: records (perhaps none) and the position just after the last of them.
+
+    ``torn`` of them are unfinished: nothing more comes, because the file was truncated or is not written any more.
+    """
 
     records: list[Records]
     position: dict[str, Any]
+    torn: int = 0
 
 
 class Following:
-    """One open file. ``at`` is where the next read begins; ``torn`` counts last records that were cut by truncation."""
+    """One open file. ``at`` is where the next read begins."""
 
     def __init__(self, path: Path, form: Format, options: Mapping[str, Any]) -> None:
         self.path = path
-        self.torn = 0
         self._form = form
         self._options = dict(options)
         self._file = path.open("rb", buffering=0)
@@ -61,28 +65,45 @@ class Following:
         head = self._read_at(0, min(n, FINGERPRINT_BYTES))
         if self.size < at or len(head) < n or sha256(head).hexdigest() != position.get("fingerprint"):
             return False
-        context = position.get("context")
-        self._begin(at, dict(context) if isinstance(context, dict) and at else dict(self._options))
+        self._begin(at, self._context_of(position) if at else dict(self._options))
         self._known = head
         return True
 
+    def _context_of(self, position: Mapping[str, Any]) -> dict[str, Any]:
+        """The committed context, unless it was made with another format or other options."""
+        name, options = position.get("format", self._form.name), position.get("options", self._options)
+        if (name, options) != (self._form.name, self._options):
+            return self._context_of_head()
+        return dict(position["context"])
+
+    def _context_of_head(self) -> dict[str, Any]:
+        return self._form.cut(self._read_at(0, HEAD_BYTES), dict(self._options), False).context
+
     def skip_to_end(self) -> None:
         """Begin with what is written from now on."""
-        head = self._read_at(0, HEAD_BYTES)
-        self._begin(self.size, self._form.cut(head, dict(self._options), False).context)
-        self._known = head[:FINGERPRINT_BYTES]
+        self._begin(self.size, self._context_of_head())
+        self._known = self._read_at(0, min(self.at, FINGERPRINT_BYTES))
 
     @property
     def size(self) -> int:
         """The file's size now."""
         return os.fstat(self._file.fileno()).st_size
 
+    @property
+    def unlinked(self) -> bool:
+        """Whether no name leads to the file any more."""
+        return os.fstat(self._file.fileno()).st_nlink == 0
+
+    @property
+    def context(self) -> dict[str, Any]:
+        """What decodes the next record."""
+        return self._cutter.context
+
     def read(self) -> list[Piece]:
         """The next piece, and before it the torn end of what was there when the file was truncated or rewritten."""
         pieces = []
         if self._was_rewritten():
-            self.torn += self._cutter.held_bytes > 0
-            pieces.append(self.finish())
+            pieces.append(self.finish(torn=True))
             self._begin(0, dict(self._options))
         return [*pieces, self._next()]
 
@@ -95,18 +116,26 @@ class Following:
         if len(self._known) < FINGERPRINT_BYTES:
             self._known = self._read_at(0, FINGERPRINT_BYTES)
         self.at += len(data)
-        return Piece(records=self._cutter.feed(data), position=self._position())
+        return Piece(records=self._cutter.feed(data), position=self.position())
 
-    def finish(self) -> Piece:
-        """The unfinished last record: nothing more will come."""
-        return Piece(records=self._cutter.feed(b"", final=True), position=self._position())
+    def finish(self, torn: bool) -> Piece:
+        """The unfinished last record, torn or as it should be: nothing more will come."""
+        found = self._cutter.feed(b"", final=True)
+        return Piece(
+            records=found,
+            position=self.position(),
+            torn=sum(len(records.records) for records in found) if torn else 0,
+        )
 
-    def _position(self) -> dict[str, Any]:
+    def position(self) -> dict[str, Any]:
+        """Where to resume from: just after the last whole record."""
         return {
             "byte": self._base + self._cutter.consumed,
             "fingerprint": sha256(self._known).hexdigest(),
             "fingerprint_bytes": len(self._known),
             "path": str(self.path),
+            "format": self._form.name,
+            "options": self._options,
         }
 
     def _read_at(self, at: int, n: int) -> bytes:

@@ -1,29 +1,36 @@
 """Files: written to all the time (``follow: true``) or whole (``follow: false``), by glob patterns, restart safe.
 
 Settings: ``paths`` (list of globs), ``follow`` (default true), ``from`` (``start`` or ``end``: where files begin that
-are there at the very first start; default start). A file that is renamed is read to its end before its successor. A
-file that is truncated begins anew. The unfinished last line waits for its end, for rotation, or for the end of a whole
-file. What cannot be read is counted as ``unreadable``, logged once, and tried again.
+are there at the very first start; default start). A file that is renamed is read to its end before its successor, and
+kept open for minutes, because who writes it may not have noticed. A file that is truncated begins anew. The unfinished
+last line waits for its end, for rotation, or for the end of a whole file; one that nobody ends counts as ``torn``. A
+file that comes back under another device number goes on where it was. What cannot be read is counted as
+``unreadable``, logged once, and tried again.
 """
 
 import asyncio
-import glob
 import logging
-import stat
-from collections.abc import Iterator
+from collections.abc import Collection, Mapping
+from itertools import islice
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from collectors.following import Following, Piece, stream_of
+from collectors.cutting import Records
+from collectors.following import FINGERPRINT_BYTES, Following, Piece
 from collectors.format import Format, load_format
-from collectors.intake import Intake, IntakeFull
+from collectors.found_files import FoundFile, matched_files, moved_files
+from collectors.intake import Intake, IntakeFull, counted
 from soc_model.chunk import Chunk
 from soc_model.source import Source
 
 POLL_S = 0.1
 SCAN_S = 0.5  # between looks for new and renamed files
+MOVED_S = 30.0  # between looks for renamed files that are not open and have grown
 FULL_S = 0.1  # to wait when the journal takes no more
-ROTATED_QUIET_S = 1.0  # a renamed file that has not grown for so long is finished
+ROTATED_QUIET_S = 300.0  # a renamed file that has not grown for so long is finished
+UNLINKED_QUIET_S = 1.0  # a deleted one
+LEFT_FILES = 64  # of a source that are kept open although they were renamed
+REFRESH_S = 86_400.0  # between commits of the positions of files that are there: the journal drops what is unseen
 LOG = logging.getLogger(__name__)
 
 
@@ -32,14 +39,6 @@ async def run(intake: Intake, listen: str = "") -> None:
     async with asyncio.TaskGroup() as group:
         for source in intake.sources:
             group.create_task(_Reader(intake, source, load_format(source.format)).run())
-
-
-class _Found(NamedTuple):
-    """A file that a pattern matches: where, and its size and time to see whether it still changes."""
-
-    path: Path
-    size: int
-    changed_ns: int
 
 
 class _Reader:
@@ -52,19 +51,19 @@ class _Reader:
         self._patterns = [str(path) for path in source.settings.get("paths") or ()]
         self._follow = bool(source.settings.get("follow", True))
         self._positions = dict(intake.positions(source.id))
-        self._skip = source.settings.get("from", "start") == "end" and self._follow
+        self._skip = source.settings.get("from", "start") == "end" and self._follow and not self._positions
         self._open: dict[str, Following] = {}
-        self._left: dict[str, float] = {}  # streams whose path is gone: since when they have not grown
-        self._seen: dict[str, _Found] = {}
+        self._left: dict[str, float] = {}  # streams whose path is gone, in that order: since when they have not grown
+        self._seen: dict[str, FoundFile] = {}
         self._done: dict[str, int] = {}  # whole files that were read: their size
         self._unreadable: set[str] = set()
+        self._next_moved = self._next_refresh = 0.0
 
     async def run(self) -> None:
         """Look for files, read what they have, wait, again."""
         loop = asyncio.get_running_loop()
         next_scan = loop.time()
         try:
-            await self._open_renamed(loop.time())
             while True:
                 if loop.time() >= next_scan:
                     await self._scan(loop.time())
@@ -75,50 +74,119 @@ class _Reader:
             for following in self._open.values():
                 following.close()
 
-    async def _open_renamed(self, now: float) -> None:
-        """Open files that were renamed while we were stopped and not read to their end; they lie beside their path."""
-        for stream, path in (await asyncio.to_thread(_moved, self._patterns, self._positions)).items():
-            await self._begin(stream, path, skip=False)
-            self._left[stream] = now
-
     async def _scan(self, now: float) -> None:
         """Find new files, and those that lost their path."""
-        found, errors = await asyncio.to_thread(_matches, self._patterns)
+        found, errors = await asyncio.to_thread(matched_files, self._patterns)
         for path, error in errors.items():
             self._cannot_read(path, error)
+        if now >= self._next_moved:
+            self._next_moved = now + MOVED_S
+            await self._open_moved(found, now)
         for stream, file in found.items():
             if stream in self._open:
                 self._left.pop(stream, None)
                 self._open[stream].path = file.path
             elif self._is_due(stream, file):
-                await self._begin(stream, file.path, self._skip)
+                await self._begin(file.path, found)
         for stream in self._open.keys() - found.keys():
             self._left.setdefault(stream, now)
-        self._seen, self._skip = found, False
+        self._remember(found, errors)
+        if now >= self._next_refresh:
+            self._next_refresh = now + REFRESH_S
+            await self._refresh(found)
 
-    def _is_due(self, stream: str, file: _Found) -> bool:
+    def _is_due(self, stream: str, file: FoundFile) -> bool:
         """Whether to open a file: a whole one once it has stopped changing, and again when it has grown."""
         if self._follow:
             return True
         return self._seen.get(stream) == file and self._done.get(stream, -1) != file.size
 
-    async def _begin(self, stream: str, path: Path, skip: bool) -> None:
+    def _remember(self, found: dict[str, FoundFile], errors: Mapping[str, OSError]) -> None:
+        """Keep what is known of files that are there, and only of these."""
+        self._seen, self._skip = found, False
+        self._done = {stream: size for stream, size in self._done.items() if stream in found}
+        if self._unreadable:
+            self._unreadable &= errors.keys() | {str(file.path) for file in found.values()}
+
+    async def _refresh(self, found: Collection[str]) -> None:
+        """Commit again the positions of all files that are there, also of those that were skipped or taken over."""
+        if self._source.settings.get("from", "start") == "end":
+            self._positions.setdefault("", {"context": {}})  # says that the very first start is over
+        seen = {"", *found, *self._open} & self._positions.keys()
+        await self._commit([self._seen_chunk(stream) for stream in sorted(seen)], {})
+        self._positions = await asyncio.to_thread(self._intake.positions, self._source.id)
+
+    async def _open_moved(self, found: Collection[str], now: float) -> None:
+        """Open renamed files that have more to read: renamed while we were stopped, or written to very late."""
+        alive = {*found, *self._open}
+        lost = {stream: position for stream, position in self._positions.items() if stream not in alive}
+        moved = await asyncio.to_thread(moved_files, lost, self._patterns)
+        for stream, path in islice(moved.items(), max(0, LEFT_FILES - len(self._left))):
+            try:
+                following = await asyncio.to_thread(self._moved, path, lost[stream])
+            except OSError as error:
+                self._cannot_read(str(path), error)
+                continue
+            if following is not None:
+                self._open[stream] = following
+                self._left[stream] = now
+
+    def _moved(self, path: Path, position: dict[str, Any]) -> Following | None:
+        """The file at its position, under its old name; None when it is another one."""
+        following = Following(path, self._form, self._source.options)
+        if following.resume(position):
+            following.path = Path(position["path"])
+            return following
+        following.close()
+        return None
+
+    async def _begin(self, path: Path, found: Collection[str]) -> None:
         """Open a file at its last position, at its end, or at its beginning."""
         try:
-            following = await asyncio.to_thread(self._opened, path, self._positions.get(stream), skip)
+            following = await asyncio.to_thread(Following, path, self._form, self._source.options)
+            if following.stream in self._open:  # renamed since it was found
+                following.close()
+                return
+            taken = await asyncio.to_thread(self._resume, following, {*found, *self._open})
         except OSError as error:
             self._cannot_read(str(path), error)
             return
         self._unreadable.discard(str(path))
         self._open[following.stream] = following
+        if taken is not None:
+            self._positions[following.stream] = self._positions.pop(taken)
+        elif following.at:
+            self._positions[following.stream] = {**following.position(), "context": following.context}
 
-    def _opened(self, path: Path, position: dict[str, Any] | None, skip: bool) -> Following:
-        following = Following(path, self._form, self._source.options)
-        if position is not None:
-            following.resume(position)
-        elif skip:
+    def _resume(self, following: Following, alive: Collection[str]) -> str | None:
+        """Go to where a file was left; the stream it was before, when that was another one.
+
+        A restart or a new mount may give all files another device number.
+        """
+        position = self._positions.get(following.stream)
+        if position is not None and following.resume(position):
+            return None
+        if position is None and self._skip:
             following.skip_to_end()
-        return following
+            return None
+        before = (stream for stream in self._same_files(following) if stream not in alive)
+        return next((stream for stream in before if following.resume(self._positions[stream])), None)
+
+    def _same_files(self, following: Following) -> list[str]:
+        """Streams of other devices that may be this file, the likeliest first.
+
+        Two files may begin with the same few bytes: then path and inode must be equal.
+        """
+        device, _, inode = following.stream.partition(":")
+        ranked: list[tuple[bool, bool, int, str]] = []
+        for stream, position in self._positions.items():
+            other_device, _, other_inode = stream.partition(":")
+            path_equal, inode_equal = position.get("path") == str(following.path), other_inode == inode
+            known_bytes = position.get("fingerprint_bytes", 0)
+            certain = known_bytes >= FINGERPRINT_BYTES or (known_bytes and path_equal and inode_equal)
+            if other_device != device and certain:
+                ranked.append((path_equal, inode_equal, position["byte"], stream))
+        return [stream for *_, stream in sorted(ranked, reverse=True)]
 
     def _cannot_read(self, path: str, error: OSError) -> None:
         """Count and say once that a path cannot be read."""
@@ -144,99 +212,77 @@ class _Reader:
             return False
         if self._waits(stream, following):
             return False
-        torn = following.torn
         for piece in await asyncio.to_thread(following.read):
             await self._append(stream, piece)
-        if following.torn > torn:
-            self._intake.count(self._source.id, "torn", following.torn - torn)
         if stream in self._left:
             self._left[stream] = now
         return True
 
     def _waits(self, stream: str, following: Following) -> bool:
-        """Whether the file that had this path before has more to read."""
-        before = (self._open[left] for left in self._left if left != stream and left in self._open)
-        return any(other.path == following.path and other.size > other.at for other in before)
+        """Whether a file that had this path before has more to read."""
+        for left in self._left:
+            if left == stream:
+                return False
+            other = self._open[left]
+            if other.path == following.path and other.size > other.at:
+                return True
+        return False
 
     async def _at_end(self, stream: str, following: Following, now: float) -> None:
-        """Finish a whole file, or one that was renamed away and has been quiet."""
+        """Finish a whole file, or one that nobody writes any more."""
         if not self._follow:
             self._done[stream] = following.at
-        elif stream not in self._left or now - self._left[stream] < ROTATED_QUIET_S:
+        elif not self._is_finished(stream, following, now):
             return
-        await self._append(stream, await asyncio.to_thread(following.finish))
+        await self._append(stream, await asyncio.to_thread(following.finish, self._follow))
         self._close(stream)
+
+    def _is_finished(self, stream: str, following: Following, now: float) -> bool:
+        """Whether a file was renamed or deleted and has been quiet, or is the quietest of too many."""
+        if stream not in self._left:
+            return False
+        quiet_s = now - self._left[stream]
+        if following.unlinked:
+            return quiet_s >= UNLINKED_QUIET_S
+        crowded = len(self._left) > LEFT_FILES and stream == min(self._left, key=self._left.__getitem__)
+        return crowded or quiet_s >= ROTATED_QUIET_S
 
     def _close(self, stream: str) -> None:
         self._open.pop(stream).close()
         self._left.pop(stream, None)
 
     async def _append(self, stream: str, piece: Piece) -> None:
-        """Hand records in, waiting for as long as the journal is full."""
-        chunks = list(self._chunks(stream, piece))
-        while chunks:
-            try:
-                await self._intake.append(chunks)
-                break
-            except IntakeFull:
-                await asyncio.sleep(FULL_S)
+        """Hand records in, with their counters."""
+        chunks = [self._chunk(stream, piece.position, records) for records in piece.records]
+        counters = counted(chunks)
+        if piece.torn:
+            counters[self._source.id, "torn"] = piece.torn
+        await self._commit(chunks, counters)
         if chunks:
             self._positions[stream] = {**piece.position, "context": chunks[-1].context}
-            self._count(chunks)
 
-    def _chunks(self, stream: str, piece: Piece) -> Iterator[Chunk]:
-        for records in piece.records:
-            yield Chunk(
-                source_id=self._source.id,
-                stream=stream,
-                received=self._intake.now(),
-                format=self._source.format,
-                records=records.records,
-                context=records.context,
-                position=piece.position,
-                oversize=records.oversize,
-            )
+    def _seen_chunk(self, stream: str) -> Chunk:
+        """A chunk without records, that only commits a position."""
+        position = dict(self._positions[stream])
+        return self._chunk(stream, position, Records([], {}, position.pop("context")))
 
-    def _count(self, chunks: list[Chunk]) -> None:
-        counts = {
-            "records": sum(len(chunk.records) for chunk in chunks),
-            "oversize": sum(len(chunk.oversize) for chunk in chunks),
-        }
-        for counter, n in counts.items():
-            if n:
-                self._intake.count(self._source.id, counter, n)
+    def _chunk(self, stream: str, position: dict[str, Any], records: Records) -> Chunk:
+        return Chunk(
+            source_id=self._source.id,
+            stream=stream,
+            received=self._intake.now(),
+            format=self._source.format,
+            records=records.records,
+            context=records.context,
+            position=position,
+            oversize=records.oversize,
+        )
 
-
-def _matches(patterns: list[str]) -> tuple[dict[str, _Found], dict[str, OSError]]:
-    """The regular files that the patterns match, by stream; and the paths that cannot be looked at."""
-    found: dict[str, _Found] = {}
-    errors: dict[str, OSError] = {}
-    for pattern in patterns:
-        for path in sorted(glob.glob(pattern, recursive=True)):  # noqa: PTH207 - Path.glob takes no absolute pattern
+    async def _commit(self, chunks: list[Chunk], counters: Mapping[tuple[str, str], int]) -> None:
+        """Make chunks durable, waiting for as long as the journal is full."""
+        while chunks:
             try:
-                status = Path(path).stat()
-            except OSError as error:
-                errors[path] = error
-                continue
-            if stat.S_ISREG(status.st_mode):
-                found.setdefault(stream_of(status), _Found(Path(path), status.st_size, status.st_mtime_ns))
-    return found, errors
-
-
-def _moved(patterns: list[str], positions: dict[str, dict[str, Any]]) -> dict[str, Path]:
-    """The files with a position that no pattern matches any more and that have more to read."""
-    matched, _ = _matches(patterns)
-    moved = ((stream, _moved_to(stream, position)) for stream, position in positions.items() if stream not in matched)
-    return {stream: path for stream, path in moved if path is not None}
-
-
-def _moved_to(stream: str, position: dict[str, Any]) -> Path | None:
-    """Where a file of that identity lies now, in the folder it was last seen in."""
-    try:
-        for path in Path(str(position.get("path", ""))).parent.iterdir():
-            status = path.stat()
-            if stream_of(status) == stream and status.st_size > int(position.get("byte", 0)):
-                return path if stat.S_ISREG(status.st_mode) else None
-    except (OSError, ValueError):
-        return None
-    return None
+                await self._intake.append(chunks, None, counters)
+                return
+            except IntakeFull:
+                await asyncio.sleep(FULL_S)
