@@ -24,6 +24,11 @@ class DataFolder:
         return self.root / "outcomes"
 
     @property
+    def quarantine(self) -> Path:
+        """Journal batches that cannot be decided, as ``OFFSET.blob``."""
+        return self.root / "quarantine"
+
+    @property
     def archive(self) -> Path:
         return self.root / "archive"
 
@@ -49,7 +54,8 @@ class DataFolder:
 
     def make(self) -> "DataFolder":
         """This folder with all its parts there, readable by its owner only."""
-        for folder in (self.root, self.journal, self.outcomes, self.archive, self.run, self.log, self.drill):
+        parts = (self.journal, self.quarantine, self.outcomes, self.archive, self.run, self.log, self.drill)
+        for folder in (self.root, *parts):
             folder.mkdir(parents=True, exist_ok=True)
             folder.chmod(0o700)
         return self

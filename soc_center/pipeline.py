@@ -22,7 +22,6 @@ from soc_model.event import (
     TRUNCATED,
     UNPARSED,
     EventGroup,
-    EventType,
     Located,
     Wanted,
     event_id,
@@ -31,28 +30,27 @@ from soc_model.layer import Layer, Realm
 from soc_model.outcome import Outcome
 from soc_model.source import Logsource, Source
 
-KILLED_ITS_WORKER = "its batch stopped the worker that decoded it; kept raw, unparsed"
+NOT_DECIDED = "none@1"  # the decoder of records that no format was asked about
 
 
-def process(batch: Batch, snapshot: Snapshot, *, careful: bool = False) -> Outcome:
-    """What one batch comes to; ``careful`` keeps every record raw without parsing any."""
-    located = list(locate(batch, snapshot.wanted, careful=careful))
-    return detect(located, snapshot, batch.offset, batch.received)
+def process(batch: Batch, snapshot: Snapshot) -> Outcome:
+    """What one batch comes to."""
+    return detect(list(locate(batch, snapshot.wanted)), snapshot, batch.offset, batch.received)
 
 
-def locate(batch: Batch, wanted: Wanted, *, careful: bool = False, any_time: bool = False) -> Iterator[Located]:
+def locate(batch: Batch, wanted: Wanted, *, any_time: bool = False) -> Iterator[Located]:
     """The batch's event groups in journal order, each with its source and place.
 
     ``any_time`` believes every event time, for files scanned long after they were written.
     """
     for index, chunk in enumerate(batch.chunks):
         source = batch.sources[chunk.source_id]
-        groups = [_quarantined(chunk, source)] if careful else _parse(chunk, source, wanted)
-        for group in groups:
-            yield _located(group, chunk, source, batch.offset, index, any_time=any_time)
+        for group in parse(chunk, source, wanted):
+            yield locate_group(group, batch, index, any_time=any_time)
 
 
-def _parse(chunk: Chunk, source: Source, wanted: Wanted) -> list[EventGroup]:
+def parse(chunk: Chunk, source: Source, wanted: Wanted) -> list[EventGroup]:
+    """The events of one chunk, as its format understands them."""
     context: dict[str, Any] = {**chunk.context, "received": chunk.received}
     if source.logsource is not None:
         context["logsource"] = msgspec.to_builtins(source.logsource)
@@ -65,25 +63,11 @@ def cached_format(name: str) -> Format:
     return load_format(name)
 
 
-def _quarantined(chunk: Chunk, source: Source) -> EventGroup:
-    starts, at = [], 0
-    for record in chunk.records:
-        starts.append(at)
-        at += len(record)
-    return EventGroup(
-        type=EventType(f"{chunk.format}.quarantined", source.logsource or Logsource()),
-        decoder="none@1",
-        fields=[{} for _ in chunk.records],
-        raws=list(chunk.records),
-        times=[None] * len(chunk.records),
-        bytes_at=starts,
-        records=list(range(len(chunk.records))),
-        unparsed=dict.fromkeys(range(len(chunk.records)), KILLED_ITS_WORKER),
-    )
-
-
-def _located(group: EventGroup, chunk: Chunk, source: Source, offset: int, index: int, *, any_time: bool) -> Located:
-    quarantined = group.decoder == "none@1"
+def locate_group(group: EventGroup, batch: Batch, index: int, *, any_time: bool = False) -> Located:
+    """A group of the batch's chunk ``index`` with its ids, believed times and flags."""
+    chunk, offset = batch.chunks[index], batch.offset
+    source = batch.sources[chunk.source_id]
+    quarantined = group.decoder == NOT_DECIDED
     where = f"{(chunk.position or {}).get('path', chunk.stream)}: batch {offset}, byte"
     group.unparsed = {i: f"{where} {group.bytes_at[i]}: {why}" for i, why in group.unparsed.items()}
     sizes = _sizes(group, chunk)

@@ -1,34 +1,78 @@
-"""A detect worker: batches in over one pipe, outcomes out over another; it opens nothing and leaves by os._exit.
+"""A detect worker: batches in over one pipe, answers out over another; it opens only our code, leaves by os._exit.
 
-Frames, little-endian. In: ``<IqB`` length, offset, careful, then the journal's blob. Out: ``<IIqq`` head length, rows
-length, offset, received, then head and rows as the outcome log keeps them.
+Frames, little-endian. In: ``<IqBI`` blob length, offset, care, number of addresses; then the addresses (``<II`` chunk,
+record) and the journal's blob. Out: ``<BIIqq`` kind, two numbers, offset, received. The two numbers of an outcome are
+the lengths of its head and its rows, which follow as the outcome log keeps them; of a naming, the chunk and the record
+about to be tried; of an unreadable blob, the length of the reason that follows, and 0.
 """
 
 import gc
 import os
 import struct
 import traceback
+from collections.abc import Iterator
+from enum import IntEnum
+from typing import NamedTuple, NoReturn
 
 from detection_rules.snapshot import Snapshot
+from soc_center.careful import Address, process_alone, process_raw
+from soc_center.limits import end_after
 from soc_center.pipeline import process
+from soc_model.chunk import Batch
+from soc_model.outcome import Outcome
+from soc_model.problem import Problem
 from soc_store.journal import decode_batch
 from soc_store.outcome_log import encode_outcome
 
-REQUEST = struct.Struct("<IqB")
-REPLY = struct.Struct("<IIqq")
+REQUEST = struct.Struct("<IqBI")
+ADDRESS = struct.Struct("<II")
+REPLY = struct.Struct("<BIIqq")
 FAILED = 70
+BATCH_S = 10.0  # the parent's limit from one answer to the next; the kernel's is twice that
+FIRST_S = 30.0  # until the first: a fresh worker loads formats and plans, on a machine that may be busy starting
 
 
-def work(requests: int, replies: int, snapshot: Snapshot) -> None:
-    """Answer every request until the pipe ends; never returns."""
+class Care(IntEnum):
+    """How carefully a batch is decided: all at once, each record alone and named first, or not parsed at all."""
+
+    AS_USUAL = 0
+    ALONE = 1
+    RAW = 2
+
+
+class Kind(IntEnum):
+    """What a reply says."""
+
+    OUTCOME = 0
+    NAMING = 1
+    UNREADABLE = 2
+
+
+class Request(NamedTuple):
+    """One batch to be decided; ``raw`` are the records that are to be kept as they are."""
+
+    offset: int
+    care: Care
+    raw: frozenset[Address]
+    blob: bytes
+
+
+def work(requests: int, replies: int, snapshot: Snapshot) -> NoReturn:
+    """Answer every request until the pipe ends.
+
+    The kernel ends a worker that computes for too long: a parent that is held up cannot. Waiting is not limited.
+    """
     gc.disable()
+    limit_s = FIRST_S
     try:
-        while (head := _read(requests, REQUEST.size)) is not None:
-            length, offset, careful = REQUEST.unpack(head)
-            blob = _read(requests, length)
-            if blob is None:
-                break
-            _write(replies, answer(blob, offset, snapshot, careful=bool(careful)))
+        while (request := _next(requests)) is not None:
+            end_after(2 * limit_s)
+            for frame in answers(request, snapshot):
+                end_after(0)
+                _write(replies, frame)
+                limit_s = BATCH_S
+                end_after(2 * limit_s)
+            end_after(0)
     except BrokenPipeError:
         pass
     except BaseException:
@@ -37,14 +81,52 @@ def work(requests: int, replies: int, snapshot: Snapshot) -> None:
     os._exit(0)
 
 
-def answer(blob: bytes, offset: int, snapshot: Snapshot, *, careful: bool) -> bytes:
-    """The reply frame of one batch."""
-    batch = decode_batch(blob)
-    if batch.offset != offset:
-        raise ValueError(f"journal row {offset} holds batch {batch.offset}")
-    encoded = encode_outcome(process(batch, snapshot, careful=careful))
-    lengths = REPLY.pack(len(encoded.head), len(encoded.rows), encoded.offset, encoded.received)
-    return b"".join((lengths, encoded.head, encoded.rows))
+def answers(request: Request, snapshot: Snapshot) -> Iterator[bytes]:
+    """The reply frames of one batch; the last is its outcome, or why its blob cannot be read."""
+    try:
+        batch = _batch(request)
+    except Problem as problem:
+        reason = str(problem).encode("utf-8", "backslashreplace")
+        yield REPLY.pack(Kind.UNREADABLE, len(reason), 0, request.offset, 0) + reason
+        return
+    for step in _decided(batch, request, snapshot):
+        if isinstance(step, Address):
+            yield REPLY.pack(Kind.NAMING, *step, request.offset, 0)
+        else:
+            encoded = encode_outcome(step)
+            sizes = len(encoded.head), len(encoded.rows)
+            head = REPLY.pack(Kind.OUTCOME, *sizes, encoded.offset, encoded.received)
+            yield b"".join((head, encoded.head, encoded.rows))
+
+
+def _batch(request: Request) -> Batch:
+    batch = decode_batch(request.blob)
+    if batch.offset != request.offset:
+        raise Problem("journal", f"row {request.offset} holds batch {batch.offset}")
+    return batch
+
+
+def _decided(batch: Batch, request: Request, snapshot: Snapshot) -> Iterator[Address | Outcome]:
+    if request.care is Care.AS_USUAL:
+        yield process(batch, snapshot)
+    elif request.care is Care.ALONE:
+        yield from process_alone(batch, snapshot, request.raw)
+    else:
+        yield process_raw(batch, snapshot)
+
+
+def _next(requests: int) -> Request | None:
+    """The next request; None when the pipe has ended."""
+    head = _read(requests, REQUEST.size)
+    if head is None:
+        return None
+    length, offset, care, count = REQUEST.unpack(head)
+    body = _read(requests, count * ADDRESS.size + length)
+    if body is None:
+        return None
+    addresses = body[: count * ADDRESS.size]
+    raw = frozenset(Address(*pair) for pair in ADDRESS.iter_unpack(addresses))
+    return Request(offset, Care(care), raw, body[len(addresses) :])
 
 
 def _read(fd: int, size: int) -> bytes | None:
