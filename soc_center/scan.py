@@ -214,7 +214,8 @@ class FileScan:
             self.summary.events += len(one.group)
             if one.group.unparsed:
                 first = min(one.group.unparsed)
-                why = f"record {self._number(one.group.records[first])}: {one.group.unparsed[first]}"
+                what = one.group.unparsed[first].removeprefix(f"{place}: batch {one.offset}, ")
+                why = f"record {self._number(one.group.records[first])}, {what}"
                 self.summary.unparsed[place] += len(one.group.unparsed)
                 self.summary.first_unparsed.setdefault(place, why)
 

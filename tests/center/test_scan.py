@@ -79,7 +79,7 @@ def test_a_refused_rule_and_an_unparsed_record_are_named(rules: Path, logs: Path
     told = run(logs, "--rules", rules).stderr.replace("\n", " ")
     assert f"{rules / 'broken.yml'}:" in told
     assert "1 rules loaded, 1 not evaluated" in told
-    assert f"unparsed {logs / 'a.json'}: 1 records, first record 3:" in told
+    assert f"unparsed {logs / 'a.json'}: 1 records, first record 3," in told
 
 
 def test_cells_of_csv_are_never_formulas(rules: Path, logs: Path, tmp_path: Path) -> None:
