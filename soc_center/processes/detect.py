@@ -62,7 +62,7 @@ class Detection:
         self.workers: list[Worker] = []
         try:
             self._check_journal()
-            self.workers += [Worker(snapshot) for _ in range(workers)]
+            self.workers.extend(Worker(snapshot) for _ in range(workers))
         except BaseException:
             self.close()
             raise

@@ -29,7 +29,7 @@ ADDRESS = struct.Struct("<II")
 REPLY = struct.Struct("<BIIqq")
 FAILED = 70
 BATCH_S = 10.0  # the parent's limit from one answer to the next; the kernel's is twice that
-FIRST_S = 30.0  # until the first: a fresh worker loads formats and plans, on a machine that may be busy starting
+FIRST_S = 30.0  # until the first: a fresh worker loads formats and plans (0.06 s, more while the machine starts)
 
 
 class Care(IntEnum):
