@@ -60,7 +60,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
     Offsets are journal offsets: what ``journal`` has and ``outcomes`` has not is waiting to be detected, and so on.
     ``overload`` counts what was dropped, refused, evicted or put off, by name; all zero is well.
-    ``rules`` is how many rules run and how many were refused.
+    ``rules`` is how many rules run, ``rules_refused`` how many were refused, ``refusals`` the first of them with place
+    and reason.
     """
 
     processes: list[ProcessHealth]
@@ -71,6 +72,7 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     overload: dict[str, int] = {}
     rules: int = 0
     rules_refused: int = 0
+    refusals: list[str] = []
     disk_used_bytes: int = 0
     disk_free_bytes: int = 0
 

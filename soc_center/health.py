@@ -26,6 +26,7 @@ def health(folder: DataFolder) -> Health:
         overload=_overload(folder.journal, gauges["detect"]),
         rules=_number(gauges["detect"], "rules"),
         rules_refused=_number(gauges["detect"], "rules_refused"),
+        refusals=list(gauges["detect"].values.get("refusals", ())) if gauges["detect"] else [],
         disk_used_bytes=_size(folder.root),
         disk_free_bytes=disk.free,
     )
@@ -78,6 +79,7 @@ def _overload(journal: Path, detect: Gauge | None) -> dict[str, int]:
     reader.close()
     totals["worker_restarts"] = _number(detect, "worker_restarts")
     totals["quarantined_batches"] = _number(detect, "quarantined_batches")
+    totals["quarantined_records"] = _number(detect, "quarantined_records")
     return {name: n for name, n in totals.items() if name not in PLAIN}
 
 

@@ -70,7 +70,7 @@ LOSSES: Mapping[str, str] = MappingProxyType(
 )
 LOSS_HELP: Mapping[str, str] = MappingProxyType(
     {
-        "quarantined": N_("Never parsed, because the batch ended its worker twice; kept raw"),
+        "quarantined": N_("Never parsed, because the record ended its worker; kept raw"),
         "unparsed": N_("The format could not read the record; kept raw, matched by keyword rules only"),
         "truncated": N_("Records over 1 MiB, of which the first 64 KiB are kept with length and hash of the whole"),
         "oversize": N_("Records over 1 MiB, of which the first 64 KiB are kept with length and hash of the whole"),

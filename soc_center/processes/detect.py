@@ -32,6 +32,7 @@ IN_FLIGHT = 4
 POLL_S = 1.0
 FALLS = 2  # of a worker on one batch, after which its records are tried alone
 RAW_RECORDS = 100  # of one batch; when one more stops its worker, the whole batch is kept raw
+SHOWN_REFUSALS = 50  # on the Health page; all are in the log
 OWN_RULES = Path(__file__).parents[2] / "detection_rules" / "rules"
 
 
@@ -185,6 +186,7 @@ class Detection:
             "snapshot": self._snapshot.id,
             "rules": len(self._snapshot.cards),
             "rules_refused": len(self._snapshot.refused),
+            "refusals": [str(refusal) for refusal in self._snapshot.refused[:SHOWN_REFUSALS]],
         }
 
     def close(self) -> None:
@@ -220,6 +222,8 @@ def detect(folder: DataFolder, settings: Settings) -> None:
         f"detect: {len(snapshot.cards)} rules in {time.monotonic() - began:.1f} s, {len(snapshot.refused)} refused, "
         f"snapshot {snapshot.id[:12]}"
     )
+    for refusal in snapshot.refused:
+        say(f"detect: refused {refusal}")
     gc.collect()
     gc.freeze()  # what was loaded stays shared with the workers
     detection = Detection(folder, snapshot, settings.detection.workers)

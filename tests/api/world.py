@@ -262,6 +262,7 @@ def a_health(now: int) -> Health:
         overload={"dropped": 0, "evicted": 0},
         rules=2407,
         rules_refused=12,
+        refusals=["rules/x.yml:3: YAML: <script>alert(1)</script>"],
         disk_used_bytes=3_400_000_000,
         disk_free_bytes=210_000_000_000,
     )

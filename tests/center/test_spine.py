@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from soc_center.system import SYSTEM
 from soc_model.alert import Alert
@@ -125,6 +126,22 @@ def test_nothing_is_left_running(center: Center) -> None:
     center.stop()
     assert center.pids() == {}
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids.values())
+
+
+@pytest.mark.timeout(60)
+def test_a_rule_with_a_syntax_error_is_named_and_stops_nothing(tmp_path: Path) -> None:
+    center = Center(tmp_path, [])
+    broken = tmp_path / "rules" / "broken.yml"
+    broken.write_text("title: broken\ndetection: [\n")
+    (center.data / "fengsui.yml").write_text(
+        yaml.safe_dump({**center.settings, "detection": {"rules": [str(tmp_path / "rules")]}})
+    )
+    center.start()
+    told = wait_for(lambda: center.gauge("detect").get("values"), 30, "detect running")
+    center.stop()
+    assert told["rules_refused"] == 1
+    assert told["refusals"][0].startswith(f"{broken}:")
+    assert f"refused {broken}:" in (center.data / "log" / "detect.log").read_text()
 
 
 @pytest.mark.timeout(60)
