@@ -20,6 +20,8 @@ from collectors.format import format_names
 from detection_rules.library import read_documents
 from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import Snapshot, compile_snapshot
+from soc_center.doctor.examine import examine
+from soc_center.doctor.show import as_json, exit_code, show
 from soc_center.drill.command import play_drill
 from soc_center.evaluation import key_sha256, new_key
 from soc_center.folder import DataFolder
@@ -100,6 +102,20 @@ def link(data: Data = Path("var/data")) -> None:
     """Print a new sign-in link for an evaluation center; it works once, for 15 minutes."""
     folder = DataFolder(data.resolve())
     typer.echo(new_link(folder, read_settings(folder.settings), prepare))
+
+
+@app.command()
+def doctor(
+    data: Data = Path("var/data"),
+    in_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> None:
+    """Say what is wrong here and what to do. Exit 0 nothing bad, 1 something bad."""
+    found = examine(DataFolder(data.resolve()))
+    if in_json:
+        typer.echo(as_json(found))
+    else:
+        show(Console(highlight=False), found)
+    raise typer.Exit(exit_code(found))
 
 
 @app.command()
