@@ -104,7 +104,7 @@ def read(folder: DataFolder) -> tuple[Settings | None, list[Diagnosis]]:
     except Problem as problem:
         return None, [bad("settings", str(problem), "correct that line; nothing starts before")]
     units, sources = len(settings.units), len(settings.sources)
-    return settings, [ok("settings", f"valid: {units} units, {sources} sources")]
+    return settings, [ok("settings", f"valid; units: {units}, sources: {sources}")]
 
 
 def kept(folder: DataFolder) -> list[Diagnosis]:

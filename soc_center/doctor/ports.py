@@ -35,7 +35,7 @@ def check_port(what: str, listen: str, found: Port) -> Diagnosis:
         return bad("ports", f"{what} {listen} needs rights of the system", f"{field} to a port above 1023")
     if found is Port.NOT_HERE:
         return bad("ports", f"{what} {listen} is no address of this machine", field)
-    return ok("ports", f"{what} {listen} is {'ours and answers' if found is Port.OURS else 'free'}")
+    return ok("ports", f"{what} {listen} is {'ours' if found is Port.OURS else 'free'}")
 
 
 def look_at(listen: str, ours: Sequence[int]) -> Port:

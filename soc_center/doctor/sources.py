@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from soc_center.doctor.diagnosis import Diagnosis, bad, ok, warn
+from soc_model.layer import Realm
 from soc_model.source import Source
 
 
@@ -42,7 +43,7 @@ def match_paths(sources: Sequence[Source]) -> list[Matched]:
     return [
         _match(source.id, pattern)
         for source in sources
-        if source.transport == "file"
+        if source.transport == "file" and source.realm is not Realm.DRILL  # the drill writes its own files when played
         for pattern in source.settings.get("paths", ())
     ]
 
