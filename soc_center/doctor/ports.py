@@ -1,7 +1,6 @@
 """The ports of console and intake: free, ours already, or somebody else's."""
 
 import errno
-import os
 import re
 import socket
 from collections.abc import Sequence
@@ -75,11 +74,16 @@ def listening(table: str, port: int) -> set[str]:
 
 
 def _sockets(folder: Path) -> set[str]:
-    found = set()
+    """The inodes of the sockets that a process holds; empty when it has ended or is not ours to see."""
     try:
-        for name in os.listdir(folder):  # noqa: PTH208 - names only, as they are just now
-            if match := _SOCKET.fullmatch(os.readlink(folder / name)):  # noqa: PTH115 - no path, a name
-                found.add(match[1])
+        links = [_link(path) for path in folder.iterdir()]
     except OSError:
-        return found  # ended, or not ours to see
-    return found
+        return set()
+    return {match[1] for link in links if (match := _SOCKET.fullmatch(link))}
+
+
+def _link(path: Path) -> str:
+    try:
+        return str(path.readlink())
+    except OSError:
+        return ""  # closed meanwhile

@@ -3,8 +3,8 @@
 from soc_api.services import Health, ProcessHealth
 from soc_center.doctor.diagnosis import Diagnosis, bad, ok, warn
 
-MIB = 1 << 20
-BUDGET_BYTES = 500 * MIB  # design: the whole center, idle, everything on
+MB = 1_000_000
+BUDGET_BYTES = 500 * MB  # design: the whole center, idle, everything on
 SILENT_US = 10_000_000
 BEHIND = 100
 #: What costs data or attention; anything else that is counted is seen on the Health page.
@@ -61,8 +61,8 @@ def check_memory(health: Health) -> list[Diagnosis]:
     if not sizes:
         return []
     total = sum(sizes.values())
-    parts = ", ".join(f"{name} {size // MIB}" for name, size in sizes.items())
-    said = f"{total // MIB} MiB together of {BUDGET_BYTES // MIB} when idle ({parts})"
+    parts = ", ".join(f"{name} {size // MB}" for name, size in sizes.items())
+    said = f"{total // MB} MB together of {BUDGET_BYTES // MB} when idle ({parts})"
     if total > BUDGET_BYTES:
         return [warn("memory", said, "fewer rules or workers; a busy hour may need more, an idle one should not")]
     return [ok("memory", said)]

@@ -13,7 +13,7 @@ from soc_center.doctor.kept import check_files, check_state
 from soc_center.doctor.parts import check_console, check_packages, check_python
 from soc_center.doctor.place import GIB, Entry, Room, check_entries, check_file_system, check_latency, check_room
 from soc_center.doctor.ports import Port, check_port, listening
-from soc_center.doctor.processes import MIB, check_memory, check_processes
+from soc_center.doctor.processes import MB, check_memory, check_processes
 from soc_center.doctor.rules import check_rules
 from soc_center.doctor.sources import Matched, check_sources
 from soc_model.layer import Layer
@@ -30,7 +30,7 @@ SOURCE = Source(id="s1", name="s1", transport="file", format="syslog", layer=Lay
 
 def running(**changes: object) -> Health:
     names = ("up", "collect", "detect", "triage", "archiver", "serve")
-    processes = [ProcessHealth(name=name, pid=9, last_seen=NOW, memory_bytes=50 * MIB) for name in names]
+    processes = [ProcessHealth(name=name, pid=9, last_seen=NOW, memory_bytes=50 * MB) for name in names]
     health = Health(processes=processes, journal_offset=5, outcome_offset=5, triage_offset=5, archive_offset=5)
     return msgspec.structs.replace(health, **changes)
 
@@ -48,6 +48,7 @@ def refusal(n: int) -> Refusal:
 WELL = [
     *([check_python((3, 11))], check_packages(["a"], []), [check_console([])]),
     check_entries([Entry(ROOT, 7, 0o700, True), Entry(ROOT / "fengsui.yml", 7, 0o600, False)], 7),
+    check_entries([Entry(ROOT, 7, 0o700, True)], 0),
     *([check_file_system(ROOT, "ext4")], check_room(Room(20 * GIB, 0, 0)), [check_latency([0.002] * 20)]),
     *([check_state(ROOT, None)], [check_state(ROOT, REVISION)], check_files(3, [])),
     *([check_port("console", "127.0.0.1:1", port)] for port in (Port.FREE, Port.OURS)),
@@ -67,6 +68,7 @@ BAD = [
     (check_packages(["duckdb"], ["duckdb"]), "not installed: duckdb"),
     ([check_console([Path("/x/htmx.min.js")])], "not there: /x/htmx.min.js"),
     (check_entries([Entry(ROOT, 8, 0o700, True)], 7), "belongs to user 8, not 7"),
+    (check_entries([Entry(ROOT, 7, 0o700, True), Entry(ROOT / "run", 0, 0o700, True)], 0), "/run belongs to user 0"),
     (check_entries([Entry(ROOT, 7, 0o755, True)], 7), "open to others (0755)"),
     (check_entries([Entry(ROOT / "state.db", 7, 0o640, False)], 7), "open to others (0640)"),
     (check_entries([Entry(ROOT, 7, 0o500, True)], 7), "has mode 0500"),
@@ -100,7 +102,7 @@ WARN = [
     (check_processes(with_process(restarts=2), NOW), "detect was restarted 2 times"),
     (check_processes(running(journal_offset=1005), NOW), "detection is 1,000 batches behind"),
     (check_processes(running(overload={"dropped": 3, "torn": 1}), NOW), "dropped: 3"),
-    (check_memory(with_process(memory_bytes=400 * MIB)), "650 MiB together of 500"),
+    (check_memory(with_process(memory_bytes=400 * MB)), "650 MB together of 500"),
     (check_rules("ours", 3, [refusal(4)], "fix"), "refused: 4.yml:4: placeholder"),
 ]
 
