@@ -37,6 +37,11 @@ class DeclaredFormat:
         self._names_of_type = _names_of_type(declaration)
         self._needed = _needed(declaration)
 
+    def logsources(self) -> list[Logsource]:
+        """The logsource its events carry where the source says nothing else; "*" for a part that records decide."""
+        parts = {part: "*" if name.field else name.fixed for part, name in self.declaration.logsource.items()}
+        return [Logsource(**parts)]
+
     def recognise(self, head: bytes, path: str) -> bool:
         """Whether the first lines are JSON objects, and one has what the declaration asks for."""
         values = [read_object(line, {})[0] for line in sample_lines(head)]

@@ -39,6 +39,8 @@ class Format(Protocol):
         """Whether ``EventGroup.records`` holds the source's own record numbers, not indexes of the chunk's records."""
         ...
 
+    # A format may have ``logsources() -> list[Logsource]``: what its events carry, "*" for a part that records decide.
+
     def recognise(self, head: bytes, path: str) -> bool:
         """Whether the first bytes of a file (at most ``HEAD_BYTES``) look like this format."""
         ...

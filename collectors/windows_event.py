@@ -114,6 +114,12 @@ def _event_type(key: tuple[Any, Any, Any], context: dict[str, Any]) -> EventType
     return EventType(f"windows.{service or 'other'}", _logsource(service, context), constants)
 
 
+def windows_logsources() -> list[Logsource]:
+    """The logsources that Windows events carry where the source says nothing else."""
+    services = {"", *facts().services.values(), *(service for _, service in facts().prefixes)}
+    return [Logsource(product="windows", service=service) for service in sorted(services)]
+
+
 def _logsource(service: str, context: dict[str, Any]) -> Logsource:
     declared: dict[str, str] = context.get("logsource") or {}
     return Logsource(

@@ -13,6 +13,7 @@ from soc_api.gate import FirstStart, OwnHost, OwnOrigin
 from soc_api.headers import PolicyHeaders
 from soc_api.problems import add_problem_handlers
 from soc_api.rights import check_rights, needs
+from soc_api.scraping import router as metrics
 from soc_api.services import Services
 from soc_api.static_files import static_files
 from soc_api.v1 import alerts as v1_alerts
@@ -41,7 +42,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.console = Console(services)
     pages = (entry, alert_list, alert, events, sources_view, health_view)
-    for router in (_api(), *(page.router for page in pages)):
+    for router in (_api(), metrics, *(page.router for page in pages)):
         app.include_router(router)
     app.mount("/static", static_files(STATIC), "static")
     add_problem_handlers(app)

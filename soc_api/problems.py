@@ -1,7 +1,7 @@
 """Errors as RFC 9457 problem documents for systems, and as pages for people.
 
-A problem never echoes what was sent, only its place and what is wrong there. ``/api`` and ``/healthz`` answer with
-``application/problem+json``; every other path with the console's error page (``app.state.console``).
+A problem never echoes what was sent, only its place and what is wrong there. ``/api``, ``/healthz`` and ``/metrics``
+answer with ``application/problem+json``; every other path with the console's error page (``app.state.console``).
 """
 
 from collections.abc import Sequence
@@ -52,7 +52,7 @@ def problem_response(request: Request, status: int, detail: str, errors: Sequenc
 def is_for_people(request: Request) -> bool:
     """Whether the path belongs to the console."""
     path = request.url.path
-    return not (path.startswith("/api/") or path == "/healthz")
+    return not (path.startswith("/api/") or path in ("/healthz", "/metrics"))
 
 
 def add_problem_handlers(app: FastAPI) -> None:

@@ -12,6 +12,7 @@ import msgspec
 
 from soc_model.alert import Alert, AlertState, OutboxItem
 from soc_model.layer import Level
+from soc_model.right import Right
 from soc_model.scope import Scope
 from soc_model.session import Session
 from soc_model.source import Source
@@ -78,11 +79,28 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Reader:
+    """What somebody may see of the metrics."""
+
+    scope: Scope
+    rights: frozenset[Right]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scraper:
+    """Who comes with the metrics token: known by the token's SHA-256 (hex), never by the token."""
+
+    token_sha256: str
+    reader: Reader
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Services:
     """Everything the app may use.
 
     ``wait_for_outbox`` returns when new outbox rows may exist; being late costs a poll, never a row. ``hosts`` are the
     host names (without port) this app answers to. ``link_command`` is what makes a new sign-in link on the terminal.
+    ``scraper`` may read ``/metrics`` without a session; None: nobody may.
     """
 
     state: AlertStore
@@ -100,3 +118,4 @@ class Services:
     name: str = "fengsui"
     units: Mapping[str, str] = field(default_factory=dict)
     link_command: str = "fengsui link"
+    scraper: Scraper | None = None

@@ -18,18 +18,23 @@ from rich.table import Table
 
 from collectors.format import format_names
 from detection_rules.library import read_documents
+from detection_rules.rule import RuleSet
 from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import Snapshot, compile_snapshot
+from soc_center.doctor.examine import examine
+from soc_center.doctor.show import as_json, exit_code, show
 from soc_center.drill.command import play_drill
 from soc_center.evaluation import key_sha256, new_key
 from soc_center.folder import DataFolder
+from soc_center.new_rule import RuleDraft, rules_folder, write_rule
 from soc_center.pipeline import run_sample
 from soc_center.prepare import prepare
 from soc_center.processes.detect import OWN_RULES
+from soc_center.provided import provided
 from soc_center.scan import AUTO, Summary, files_of, open_sink, scan
-from soc_center.settings import read_settings
+from soc_center.settings import Settings, read_settings
 from soc_center.up import new_link
-from soc_model.layer import Level
+from soc_model.layer import Layer, Level
 from soc_model.problem import Problem
 
 app = typer.Typer(
@@ -88,6 +93,20 @@ def link(data: Data = Path("var/data")) -> None:
     """Print a new sign-in link for an evaluation center; it works once, for 15 minutes."""
     folder = DataFolder(data.resolve())
     typer.echo(new_link(folder, read_settings(folder.settings), prepare))
+
+
+@app.command()
+def doctor(
+    data: Data = Path("var/data"),
+    in_json: Annotated[bool, typer.Option("--json", help="for programs")] = False,
+) -> None:
+    """Say what is wrong here and what to do. Exit 0 nothing bad, 1 something bad."""
+    found = examine(DataFolder(data.resolve()))
+    if in_json:
+        typer.echo(as_json(found))
+    else:
+        show(Console(highlight=False), found)
+    raise typer.Exit(exit_code(found))
 
 
 @app.command()
@@ -162,11 +181,15 @@ def tell_summary(console: Console, summary: Summary, out: Path | None) -> None:
 
 
 @rules_app.command(name="check")
-def check(paths: Annotated[list[Path] | None, typer.Argument(help="default: our own rules")] = None) -> None:
+def check(
+    paths: Annotated[list[Path] | None, typer.Argument(help="default: our own rules")] = None,
+    data: Annotated[Path | None, typer.Option("--data", help="also say which rules no source there can feed")] = None,
+) -> None:
     """Say which rules load and which are refused and why, and run the samples that rules carry. Exit 1 if any fails."""
     console = Console(soft_wrap=True, highlight=False)
     library = read_documents(paths or [OWN_RULES])
-    snapshot = compile_snapshot(load_rules(library.documents, refused=library.refused, min_level=Level.INFORMATIONAL))
+    ruleset = load_rules(library.documents, refused=library.refused, min_level=Level.INFORMATIONAL)
+    snapshot = compile_snapshot(ruleset)
     for refusal in snapshot.refused:
         console.print(f"[red]refused[/] {escape(str(refusal))}")
     samples, failures = 0, 0
@@ -185,7 +208,37 @@ def check(paths: Annotated[list[Path] | None, typer.Argument(help="default: our 
     )
     for reason, count in reasons.most_common():
         console.print(f"  {count:5} {escape(reason)}")
+    if data is not None:
+        tell_unsourced(console, ruleset, read_settings(DataFolder(data.resolve()).settings))
     raise typer.Exit(1 if snapshot.refused or failures else 0)
+
+
+def tell_unsourced(console: Console, ruleset: RuleSet, settings: Settings) -> None:
+    """List the rules that nothing configured can feed: no error, but silent."""
+    silent = ruleset.unsourced(provided(settings.sources, ruleset.rules))
+    for rule in silent:
+        wanted = "/".join((rule.logsource.product, rule.logsource.category, rule.logsource.service))
+        console.print(f"[yellow]no source[/] {escape(f'{rule.path}:{rule.line}: {rule.card.title} ({wanted})')}")
+    console.print(f"{len(silent)} of {len(ruleset.rules)} rules have no source among the {len(settings.sources)} there")
+
+
+@rules_app.command(name="new")
+def new(
+    layer: Annotated[Layer, typer.Argument()],
+    name: Annotated[str, typer.Argument(help="the file's name without .yml, as failed_sudo_by_service")],
+    *,
+    title: Annotated[str, typer.Option(help="English, as it stands in alerts")],
+    title_zh: Annotated[str, typer.Option(help="Chinese")],
+    format_name: Annotated[str, typer.Option("--format", help=f"of the samples: {', '.join(format_names())}")],
+    level: Annotated[Level, typer.Option()] = Level.MEDIUM,
+    into: Annotated[
+        Path | None, typer.Option(help="your folder of rules (default: ours in a checkout, else ./rules)")
+    ] = None,
+) -> None:
+    """Write a new rule with samples that already pass; then make it yours. An existing file is left alone."""
+    draft = RuleDraft(layer=layer, name=name, title=title, title_zh=title_zh, level=level, format=format_name)
+    path = write_rule(draft, into or rules_folder(Path.cwd(), OWN_RULES), own=OWN_RULES)
+    typer.echo(f"written   {path}\nnext      change detection and samples, then: fengsui rules check {path}")
 
 
 @source_app.command(name="key")

@@ -52,6 +52,10 @@ class DataFolder:
     def drill(self) -> Path:
         return self.root / "drill"
 
+    @property
+    def metrics_token(self) -> Path:
+        return self.root / "metrics.token"
+
     def make(self) -> "DataFolder":
         """This folder with all its parts there, readable by its owner only."""
         parts = (self.journal, self.quarantine, self.outcomes, self.archive, self.run, self.log, self.drill)

@@ -40,6 +40,11 @@ def cut(data: bytes, context: dict[str, Any], final: bool) -> Cut:
     return cut_lines(data, context, final)
 
 
+def logsources() -> list[Logsource]:
+    """The logsources its events carry where the source says nothing else."""
+    return [Logsource(product="linux", service="dpkg")]
+
+
 def parse(records: Sequence[bytes], context: dict[str, Any], wanted: Wanted) -> list[EventGroup]:
     """One event per line, all of one type."""
     if not records:

@@ -18,12 +18,13 @@ from evtx import PyEvtxParser
 from collectors.format import Cut
 from collectors.json_record import read_object
 from collectors.lines import starts
-from collectors.windows_event import Events, event_groups
+from collectors.windows_event import Events, event_groups, windows_logsources
 from collectors.windows_nested import DECODER, common_fields
 from collectors.windows_shape import Fields, is_nested, nested_fields
 from soc_model.event import EventGroup, Wanted
 
 name = "evtx"
+logsources = windows_logsources
 own_numbers = True
 DECODER_NAME = "evtx@1"
 HEADER_BYTES = 4096

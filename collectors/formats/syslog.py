@@ -13,7 +13,7 @@ from collectors.format import Cut
 from collectors.header import address_of, port_of
 from collectors.lines import cut_lines, sample_lines, starts, text_of
 from collectors.syslog_header import FACILITIES, SEVERITIES, Line, line_reader
-from collectors.syslog_meaning import Meaning, program_of
+from collectors.syslog_meaning import OTHER, Meaning, known_programs, program_of
 from collectors.timestamp import zone_of
 from soc_model.event import EventGroup, EventType, Wanted
 from soc_model.source import Logsource
@@ -36,6 +36,12 @@ def recognise(head: bytes, path: str) -> bool:
 def cut(data: bytes, context: dict[str, Any], final: bool) -> Cut:
     """Lines."""
     return cut_lines(data, context, final)
+
+
+def logsources() -> list[Logsource]:
+    """The logsources its events carry where the source says nothing else."""
+    services = {OTHER.service, *(program.service for program in known_programs().values())}
+    return [Logsource(product="linux", service=service) for service in sorted(services)]
 
 
 def parse(records: Sequence[bytes], context: dict[str, Any], wanted: Wanted) -> list[EventGroup]:

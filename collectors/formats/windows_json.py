@@ -13,12 +13,13 @@ import msgspec
 from collectors.format import Cut
 from collectors.json_record import count_keys, key_signs, read_object, read_objects
 from collectors.lines import cut_lines, sample_lines, starts, text_of
-from collectors.windows_event import Events, event_groups
+from collectors.windows_event import Events, event_groups, windows_logsources
 from collectors.windows_nested import DECODER, common_fields
 from collectors.windows_shape import Fields, flat_fields, flat_names, is_nested, nested_fields
 from soc_model.event import EventGroup, Wanted
 
 name = "windows_json"
+logsources = windows_logsources
 own_numbers = False
 DECODER_NAME = "windows_json@1"
 FLAT_SIGNS = frozenset({"Channel", "EventID"})

@@ -20,6 +20,7 @@ from soc_center.folder import DataFolder
 from soc_center.gauge import GaugeFile, now_us
 from soc_center.health import health
 from soc_center.life import leash_gone, leashed
+from soc_center.metrics_token import scraper
 from soc_center.query_client import QueryClient
 from soc_center.settings import Settings, host_port, is_loopback, read_settings
 from soc_center.start import USAGE
@@ -68,6 +69,7 @@ def services(folder: DataFolder, settings: Settings, queries: QueryClient, bell:
         name=settings.name,
         units={unit.id: unit.name for unit in settings.units},
         link_command=f"fengsui link --data {folder.root}",
+        scraper=scraper(folder.metrics_token),
     )
 
 
