@@ -1,8 +1,9 @@
-"""The systemd journal of this machine, by ``journalctl --follow --output=json``; the cursor is the position.
+"""The systemd journal of this machine, by ``journalctl --output=json``; the cursor is the position.
 
 Settings: ``from`` (``start`` or ``end``: where to begin at the very first start; default start). The child is started
 again when it ends, after 1 s, and ever later up to 60 s while it gives nothing; each such streak is counted as
-``unreadable``. Nothing is read from it while records wait for the disk.
+``unreadable``. Nothing is read from it while records wait for the disk. An entry over 1 MiB whose cursor is not in the
+part that is kept is read again when a restart comes just after it.
 """
 
 import asyncio
@@ -59,16 +60,28 @@ class _Journal:
             wait_s = min(RETRY_S[1], wait_s * 2)
 
     async def _follow(self) -> tuple[bool, str]:
-        """Read until the child ends; whether it gave any record, and what it said at last."""
+        """Read until the child ends; whether it gave any record, and what it said at last.
+
+        First what is there already, without --follow: since systemd 251 that shows this boot only, and older entries
+        behind the cursor would be skipped.
+        """
         if not self._cursor and self._source.settings.get("from", "start") == "end":
             await self._begin_at_end()
+        found, status, why = await self._through()
+        if status == 0:
+            more, _, why = await self._through("--follow", "--no-tail")
+            found = found or more
+        return found, why
+
+    async def _through(self, *options: str) -> tuple[bool, int, str]:
+        """Read all that one child gives: whether it gave any record, its exit status and its last words."""
         where = [f"--after-cursor={self._cursor}"] if self._cursor else []
-        async with _journalctl("--follow", "--no-tail", *where) as child:
+        async with _journalctl(*options, *where) as child:
             if child is None:
-                return False, "no journalctl on the PATH"
+                return False, 1, "no journalctl on the PATH"
             telling = asyncio.create_task(_last_words(child))
             try:
-                return await self._read(child), await telling
+                return await self._read(child), await child.wait(), await telling
             finally:
                 telling.cancel()
                 await asyncio.wait([telling])
@@ -133,13 +146,13 @@ async def _journalctl(*arguments: str) -> AsyncIterator[Process | None]:
 
 
 async def _end(child: Process) -> None:
-    """Stop the child, if it has not ended, and let go of its pipes."""
-    with suppress(ProcessLookupError):
-        child.terminate()
+    """Stop the child and let go of its pipes; one that closed its output ends by itself."""
     try:
+        if child.returncode is None and not (child.stdout and child.stdout.at_eof()):
+            child.terminate()
         async with asyncio.timeout(STOP_S):
             await _drained(child)
-    except TimeoutError:
+    except (TimeoutError, ProcessLookupError):
         with suppress(ProcessLookupError):
             child.kill()
         await _drained(child)

@@ -1,7 +1,8 @@
 """A journalctl of its own: entries come from the file FAKE_JOURNAL names, one a line, as cursors ``c1``, ``c2`` ...
 
 Honours --after-cursor, --lines=1 and --follow, and writes its arguments to FAKE_JOURNAL.calls. FAKE_JOURNAL_DIES:
-after so many entries of one life it writes half of the next one, complains and ends.
+after so many entries of one life it writes half of the next one, complains and ends. FAKE_JOURNAL_BOOT: so many
+entries are of an earlier boot, and not shown with --follow, as systemd does since version 251.
 """
 
 import json
@@ -22,6 +23,8 @@ def main() -> None:
     seen = int(after[1:])
     dies = int(os.environ.get("FAKE_JOURNAL_DIES", "0"))
     written = 0
+    if "--follow" in options:
+        seen = max(seen, int(os.environ.get("FAKE_JOURNAL_BOOT", "0")))
     while True:
         lines = journal.read_bytes().splitlines(keepends=True)
         if "--lines" in options:

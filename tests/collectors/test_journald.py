@@ -101,6 +101,22 @@ def test_from_end_begins_behind_the_last_entry_and_stays_there(journal, follow, 
     assert numbers(asyncio.run(play())) == [3]
 
 
+@pytest.mark.parametrize("dies", ["0", "2"])
+def test_entries_of_an_earlier_boot_come_too(journal, follow, memory_intake, monkeypatch, dies):
+    monkeypatch.setenv("FAKE_JOURNAL_BOOT", "4")
+    monkeypatch.setenv("FAKE_JOURNAL_DIES", dies)
+
+    async def play():
+        intake = memory_intake(follow())
+        intake.held["s1"] = {"journal": {"cursor": "c1"}}
+        write(journal, *range(1, 7))
+        async with running(intake):
+            await until(lambda: len(intake.records) >= 5)
+        return intake
+
+    assert numbers(asyncio.run(play())) == [2, 3, 4, 5, 6]
+
+
 def test_a_child_that_dies_in_the_middle_loses_and_doubles_nothing(journal, follow, memory_intake, monkeypatch):
     monkeypatch.setenv("FAKE_JOURNAL_DIES", "2")
 
