@@ -18,6 +18,7 @@ _MAY_BE_COUNTED = re.compile(rb"(?:[1-9]\d{0,8} ?)?")
 _LENGTH = re.compile(rb"([1-9]\d{0,8}) ")
 _BETWEEN = b"\r\n\0"  # some senders end a frame with a line end that they do not count
 _ENDS = (b"\r\n", b"\n", b"\0")
+_LAST = (b"\n", b"\0")
 #: A frame longer than this is a record over ``RECORD_BYTES`` whatever line end it carries.
 _WHOLE_BYTES = RECORD_BYTES + 2
 
@@ -39,6 +40,13 @@ class SyslogStream:
         if self._octets is not None:
             return self._octets.unfinished
         return self._lines is not None and self._lines.held_bytes > 0
+
+    @property
+    def held_bytes(self) -> int:
+        """The memory that the record without an end takes."""
+        if self._octets is not None:
+            return self._octets.held_bytes
+        return len(self._lines.rest) if self._lines is not None else len(self._head)
 
     def feed(self, data: bytes) -> list[Records]:
         """The records that ``data`` completes."""
@@ -96,6 +104,10 @@ class _OctetCounted:
     def unfinished(self) -> bool:
         return self._missing > 0 and bool(self._buffer or self._long)
 
+    @property
+    def held_bytes(self) -> int:
+        return len(self._buffer) + (len(self._long.rest) if self._long is not None else 0)
+
     def feed(self, data: bytes) -> list[Records]:
         self._buffer += data
         records: list[bytes] = []
@@ -113,7 +125,7 @@ class _OctetCounted:
         oversize: dict[int, Oversize] = {}
         if self.unfinished:
             self._missing -= len(self._buffer)
-            self._add(self._piece(self._buffer, final=True), records, oversize)
+            self._add(self._piece(self.rest(), final=True), records, oversize)
         return [Records(records, oversize, self.context)] if records else []
 
     def rest(self) -> bytes:
@@ -142,22 +154,23 @@ class _OctetCounted:
         elif not self._buffer:
             return None
         n = min(self._missing, len(self._buffer))
-        piece = self._buffer[:n]
+        piece = bytes(self._buffer[:n])
         del self._buffer[:n]
         self._missing -= n
+        if self._long is None and n <= RECORD_BYTES and not self._missing:  # nearly every frame
+            return [Records(_without_end(piece), {}, {})]
         found = self._piece(piece, final=not self._missing)
         return found if not self._missing else None
 
-    def _piece(self, piece: bytearray, final: bool) -> list[Records]:
+    def _piece(self, piece: bytes, final: bool) -> list[Records]:
         cutter = self._long or Cutter(_OneRecord(), {})
         self._long = None if final else cutter
-        found = cutter.feed(bytes(piece), final)
-        piece.clear()
-        return found
+        return cutter.feed(piece, final)
 
     def _add(self, found: list[Records], records: list[bytes], oversize: dict[int, Oversize]) -> None:
         for one in found:
-            oversize.update((len(records) + i, known) for i, known in one.oversize.items())
+            if one.oversize:
+                oversize.update((len(records) + i, known) for i, known in one.oversize.items())
             records += one.records
         if records and not self._begun:
             # What the format learns from the beginning of a stream, such as its codec.
@@ -171,6 +184,11 @@ class _OneRecord:
     def cut(self, data: bytes, context: dict[str, Any], final: bool) -> Cut:
         if not final:
             return Cut([], data, context)
-        end = next((end for end in _ENDS if data.endswith(end)), b"")
-        record = data.removesuffix(end)
-        return Cut([record] if record else [], b"", context)
+        return Cut(_without_end(data), b"", context)
+
+
+def _without_end(data: bytes) -> list[bytes]:
+    """The record without one line end; none when there is nothing else."""
+    if data[-1:] in _LAST:
+        data = data.removesuffix(next(end for end in _ENDS if data.endswith(end)))
+    return [data] if data else []

@@ -18,6 +18,8 @@ from soc_model.source import Source
 CONNECTIONS = 256
 PIECE_BYTES = 256 * 1024  # read at once
 BUFFER_BYTES = PIECE_BYTES // 2  # of a connection: asyncio stops reading at twice as much
+HELD_BYTES = 32 * 1024 * 1024  # of records without an end, all connections together
+SMALL_BYTES = 64 * 1024
 FLUSH_S = 2.0  # a record without an end waits so long for more
 IDLE_S = 3600.0  # long: a sender of plain syslog loses what it writes into a connection that was closed
 STOP_S = 5.0
@@ -34,6 +36,7 @@ class TcpDoor:
         self._senders = Senders(sources)
         self._formats = {source.id: load_format(source.format) for source in sources}
         self._connections: dict[asyncio.Task[None], asyncio.StreamWriter] = {}
+        self._streams: set[SyslogStream] = set()
 
     async def run(self) -> None:
         """Take connections until cancelled; what has been read then is still handed in. Raises OSError."""
@@ -72,17 +75,26 @@ class TcpDoor:
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter, source: Source, name: str
     ) -> None:
         stream = SyslogStream(self._formats[source.id], source.options)
+        self._streams.add(stream)
         try:
             while True:
                 data = await _read(reader, FLUSH_S if stream.unfinished else IDLE_S)
                 if not data and (data is not None or not stream.unfinished):
                     break
-                await self._append(source, name, stream, stream.feed(data) if data else stream.flush())
+                await self._append(source, name, stream, self._fed(stream, data) if data else stream.flush())
             await self._append(source, name, stream, stream.flush(closing=True))
         finally:
+            self._streams.remove(stream)
             writer.close()
             with contextlib.suppress(OSError):
                 await writer.wait_closed()
+
+    def _fed(self, stream: SyslogStream, data: bytes) -> list[Records]:
+        """The records that ``data`` completes; when too much waits for its end, what is there is a record too."""
+        found = stream.feed(data)
+        if stream.held_bytes > SMALL_BYTES and sum(each.held_bytes for each in self._streams) > HELD_BYTES:
+            found += stream.flush()
+        return found
 
     async def _append(self, source: Source, name: str, stream: SyslogStream, found: list[Records]) -> None:
         torn, stream.torn = stream.torn, 0

@@ -194,6 +194,26 @@ def test_connections_are_bounded(listens, memory_intake, place, monkeypatch):
     assert asyncio.run(play()).counters == {("s1", "refused"): 1}
 
 
+@pytest.mark.parametrize("head", [b"", b"200000 "])
+def test_all_that_waits_for_its_end_is_bounded(listens, memory_intake, place, monkeypatch, head):
+    monkeypatch.setattr(syslog_tcp, "FLUSH_S", 60)
+    monkeypatch.setattr(syslog_tcp, "HELD_BYTES", 100_000)
+    message = b"<13>" + b"x" * 199_996
+
+    async def play():
+        intake = memory_intake(listens(tcp=place))
+        async with running(intake):
+            _, writer = await connected(place)
+            writer.write(head + message[:150_000])
+            await until(lambda: intake.counters["s1", "torn"])
+            writer.write(message[150_000:] + b"\n")
+            await until(lambda: sum(map(len, intake.records)) == 200_000)
+            await closed(writer)
+        return intake
+
+    assert b"".join(asyncio.run(play()).records) == message
+
+
 def test_an_idle_connection_is_closed(listens, memory_intake, place, monkeypatch):
     monkeypatch.setattr(syslog_tcp, "IDLE_S", 0.1)
 
