@@ -15,7 +15,7 @@ from soc_store.source_report import SourceReport
 router = APIRouter(prefix="/sources", include_in_schema=False)
 
 #: Transports that cannot resume: what was sent while collect was down is gone.
-AT_MOST_ONCE = frozenset({"syslog"})
+AT_MOST_ONCE = frozenset({"syslog", "syslog_udp", "syslog_tcp", "snmp_trap", "netflow"})
 #: Counted, but nothing is missing from the archive.
 HARMLESS = frozenset({"redelivered", "time_flagged"})
 
