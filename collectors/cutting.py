@@ -5,14 +5,20 @@ and the SHA-256 of the whole, also when it is larger than memory.
 """
 
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
-from collectors.format import Format
+from collectors.lines import Cut
 from soc_model.chunk import KEPT_BYTES, RECORD_BYTES, Digest, Oversize
 
 #: Bytes of an oversize record held back to find its end: enough that a format sees a line that is not empty, and a
 #: multiple of four, so that wide characters stay aligned.
 TAIL_BYTES = 64
+
+
+class Cutting(Protocol):
+    """What finds the records of a stream: a format, or a framing of its own."""
+
+    def cut(self, data: bytes, context: dict[str, Any], final: bool) -> Cut: ...
 
 
 class Records(NamedTuple):
@@ -29,7 +35,7 @@ class Cutter:
     ``consumed + held_bytes`` is always the number of bytes fed.
     """
 
-    def __init__(self, form: Format, context: dict[str, Any]) -> None:
+    def __init__(self, form: Cutting, context: dict[str, Any]) -> None:
         self._format = form
         self._long: _LongRecord | None = None
         self.context = context

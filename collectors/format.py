@@ -75,6 +75,7 @@ GUESS_ORDER = (
     "nginx_json",
     "dns_json",
     "database_audit",
+    "journald",
     "json",
     "dpkg",
     "syslog",

@@ -1,11 +1,14 @@
 """What a transport is given: the only way into the journal, and where it left off."""
 
+import asyncio
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any, Protocol
 
 from soc_model.chunk import Chunk
 from soc_model.source import Source
+
+FULL_S = 0.1  # to wait when the journal takes no more
 
 
 class IntakeFull(Exception):
@@ -55,3 +58,17 @@ def counted(chunks: Sequence[Chunk]) -> Counter[tuple[str, str]]:
         counters[chunk.source_id, "records"] += len(chunk.records)
         counters[chunk.source_id, "oversize"] += len(chunk.oversize)
     return +counters
+
+
+async def append_waiting(intake: Intake, chunks: Sequence[Chunk], counters: Mapping[tuple[str, str], int] = {}) -> None:
+    """Make chunks durable with their counters; waits while the journal is full, so that its caller stops reading."""
+    if not chunks:
+        for (source_id, name), n in counters.items():
+            intake.count(source_id, name, n)
+    counters = Counter(counters) + counted(chunks)
+    while chunks:
+        try:
+            await intake.append(chunks, None, counters)
+            return
+        except IntakeFull:
+            await asyncio.sleep(FULL_S)

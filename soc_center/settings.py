@@ -15,6 +15,8 @@ import msgspec
 import yaml
 
 from collectors.format import format_names
+from collectors.listening import place_of
+from soc_center.syslog_check import wrong_syslog
 from soc_model.layer import Level, Realm, Unit
 from soc_model.problem import Problem
 from soc_model.source import Source
@@ -36,7 +38,26 @@ class HttpSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fie
     hosts: list[str] = []
 
 
-TRANSPORTS: dict[str, type[msgspec.Struct]] = {"file": FileSettings, "http": HttpSettings}
+class SyslogSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"senders": "from"}):
+    """Where a syslog source listens, and whose messages are its; ``senders`` stands as ``from`` in the file."""
+
+    senders: Annotated[list[str], msgspec.Meta(min_length=1)]
+    udp: str = ""
+    tcp: str = ""
+
+
+class JournaldSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from"}):
+    """Where a journald source begins at its very first start."""
+
+    start: Literal["start", "end"] = "start"
+
+
+TRANSPORTS: dict[str, type[msgspec.Struct]] = {
+    "file": FileSettings,
+    "http": HttpSettings,
+    "journald": JournaldSettings,
+    "syslog": SyslogSettings,
+}
 
 
 class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -135,6 +156,8 @@ def _check(settings: Settings, path: Path, text: str) -> None:
         if source.format == "evtx" and source.settings.get("follow", True):
             refuse(f"{at}.settings", "an .evtx file is read whole (follow: false): Windows rewrites its last chunk")
         _check_options(source, at, refuse)
+    for i, field, what in wrong_syslog(settings.sources):
+        refuse(f"$.sources[{i}].{field}", what)
     for field in ("console", "intake"):
         try:
             host_port(getattr(settings.listen, field))
@@ -157,11 +180,7 @@ def _check_options(source: Source, at: str, refuse: Callable[[str, str], None]) 
 
 def host_port(listen: str) -> tuple[str, int]:
     """The parts of ``host:port`` (``[::1]:port`` for IPv6); raises ValueError."""
-    host, _, port = listen.rpartition(":")
-    number = int(port)
-    if not host or not 0 <= number <= 65535:
-        raise ValueError(listen)
-    return host.strip("[]"), number
+    return place_of(listen)
 
 
 def is_loopback(listen: str) -> bool:

@@ -85,7 +85,7 @@ def settings_of(folder: DataFolder) -> Settings:
         settings = read_settings(folder.settings)
     for source in settings.sources:
         if source.id.startswith("local-"):
-            say(f"  collects {', '.join(source.settings['paths'])}  ({source.name})")
+            say(f"  collects {', '.join(source.settings.get('paths', [source.transport]))}  ({source.name})")
     for path in unreadable:
         say(f"  cannot   {path}: no permission to read it (add yourself to its group, often adm)")
     return settings

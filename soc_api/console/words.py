@@ -75,7 +75,9 @@ LOSS_HELP: Mapping[str, str] = MappingProxyType(
         "truncated": N_("Records over 1 MiB, of which the first 64 KiB are kept with length and hash of the whole"),
         "oversize": N_("Records over 1 MiB, of which the first 64 KiB are kept with length and hash of the whole"),
         "torn": N_("Records cut short by the end of a file or connection"),
-        "refused": N_("Requests refused: wrong key, too large or malformed; the sender was told"),
+        "refused": N_(
+            "Refused: wrong key, too large or malformed (the sender was told), or a syslog sender that is not listed"
+        ),
         "unreadable": N_("Files that could not be opened or read"),
         "dropped": N_("Records lost"),
         "evicted": N_("Streams forgotten to stay within memory"),

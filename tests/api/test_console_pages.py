@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from html.parser import HTMLParser
 
+import msgspec
 import pytest
 from starlette.testclient import TestClient
 
@@ -185,6 +186,12 @@ def test_a_source_that_loses_stands_first_with_its_losses(world: World, signed_i
     html = signed_in().get("/sources").text
     assert html.index("核心防火墙") < html.index("政务云主机日志")
     assert re.search(r"<b>37</b> Unparsed.*<b>2</b> Torn.*<b>4</b> Redelivered", html, re.S)
+
+
+@pytest.mark.parametrize(("transport", "noted"), [("syslog", True), ("journald", False), ("file", False)])
+def test_plain_syslog_is_said_to_be_at_most_once(world: World, signed_in: SignIn, transport: str, noted: bool) -> None:
+    world.sources = [msgspec.structs.replace(world.sources[0], transport=transport)]
+    assert ("At most once" in signed_in().get("/sources").text) is noted
 
 
 def test_health_shows_how_far_each_stage_is_behind(world: World, signed_in: SignIn) -> None:

@@ -40,3 +40,40 @@ def test_a_machine_without_logs_has_no_sources(tmp_path: Path) -> None:
 
 def test_the_zone_has_a_name() -> None:
     assert local_zone()
+
+
+def journalctl(root: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A journalctl on the PATH."""
+    put(root, "/bin/journalctl", 0o755)
+    monkeypatch.setenv("PATH", str(root / "bin"))
+
+
+@pytest.mark.parametrize("folder", ["/var/log/journal/0a1b", "/run/log/journal/0a1b"])
+def test_the_journal_replaces_what_syslog_writes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, folder: str) -> None:
+    journalctl(tmp_path, monkeypatch)
+    paths = ("syslog", "auth.log", "kern.log", "cron.log", "mail.log", "dpkg.log")
+    for path in (*(f"/var/log/{name}" for name in paths), f"{folder}/system.journal"):
+        put(tmp_path, path)
+    found = local_logs("u1", tmp_path)
+    assert [source.id for source in found.sources] == ["local-journal", "local-packages"]
+    assert (found.sources[0].transport, found.sources[0].format) == ("journald", "journald")
+    assert found.unreadable == []
+
+
+def test_a_journal_that_may_not_be_read_is_named_and_files_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    journalctl(tmp_path, monkeypatch)
+    put(tmp_path, "/var/log/syslog")
+    put(tmp_path, "/var/log/journal/0a1b/system.journal")
+    monkeypatch.setattr("os.access", lambda path, mode: Path(path).suffix != ".journal")
+    found = local_logs("u1", tmp_path)
+    assert found.unreadable == ["/var/log/journal/0a1b/system.journal"]
+    assert [source.id for source in found.sources] == ["local-syslog"]
+
+
+def test_a_journal_without_journalctl_leaves_the_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(tmp_path))
+    put(tmp_path, "/var/log/syslog")
+    put(tmp_path, "/var/log/journal/0a1b/system.journal")
+    assert [source.id for source in local_logs("u1", tmp_path).sources] == ["local-syslog"]
