@@ -20,6 +20,7 @@ from collectors.format import format_names
 from detection_rules.library import read_documents
 from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import Snapshot, compile_snapshot
+from soc_center.archive_command import archive_app
 from soc_center.drill.command import play_drill
 from soc_center.evaluation import key_sha256, new_key
 from soc_center.folder import DataFolder
@@ -43,6 +44,7 @@ rules_app = typer.Typer(help="Sigma rules: what loads, what is refused and why."
 source_app = typer.Typer(help="Sources: who may send what.", no_args_is_help=True)
 app.add_typer(rules_app, name="rules")
 app.add_typer(source_app, name="source")
+app.add_typer(archive_app, name="archive")
 
 PROCESS = {"allow_extra_args": True, "ignore_unknown_options": True}
 USAGE = 2

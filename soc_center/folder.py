@@ -47,6 +47,11 @@ class DataFolder:
     def drill(self) -> Path:
         return self.root / "drill"
 
+    @property
+    def checkpoints(self) -> Path:
+        """Where signed checkpoints go unless the settings say otherwise: beside this folder, never in it."""
+        return self.root.with_name(f"{self.root.name}-checkpoints")
+
     def make(self) -> "DataFolder":
         """This folder with all its parts there, readable by its owner only."""
         for folder in (self.root, self.journal, self.outcomes, self.archive, self.run, self.log, self.drill):
