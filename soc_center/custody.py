@@ -117,21 +117,31 @@ class Custody:
             segments=[],
             alg=merkle.ALG,
         )
-        removed = self._archive.retire(rule)
         self._retired_on = today
+        try:
+            removed = self._archive.retire(rule)
+        except OSError as error:  # the entry is there; the files are tried again when the archive is opened
+            say(f"archiver: files of a retention cannot be removed: {error}")
+            return
         if removed:
             say(f"archiver: {removed} segments of days before {rule.before} removed, kept for {days} days")
 
     def _sign_hourly(self, now: int) -> None:
         """By the age of the last one on the disk, so that falling often does not put it off."""
-        place = checkpoint_folder(self._folder, self._settings)
-        last = max((one.time for realm in Realm if (one := CheckpointFile(place, realm).last())), default=0)
-        left_s = CHECKPOINT_S - (now - last) / 1_000_000
+        left_s = CHECKPOINT_S - (now - self._last_signed()) / 1_000_000
         if 0 < left_s <= CHECKPOINT_S:
             self._next_checkpoint = time.monotonic() + left_s
             return
         signed = self._sign(grown=False)
         self._next_checkpoint = time.monotonic() + (CHECKPOINT_S if signed else AGAIN_S)
+
+    def _last_signed(self) -> int:
+        """When the last checkpoint of any realm was signed, 0 when none can be read."""
+        place = checkpoint_folder(self._folder, self._settings)
+        try:
+            return max((one.time for realm in Realm if (one := CheckpointFile(place, realm).last())), default=0)
+        except OSError:
+            return 0
 
     def _sign(self, *, grown: bool) -> bool:
         """Whether anything was signed; what stands against it is said once and shown."""
