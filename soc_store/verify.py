@@ -8,6 +8,7 @@ the manifest and the rows of one segment at a time.
 import time
 from bisect import bisect
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from hashlib import file_digest
 from pathlib import Path
 from sqlite3 import DatabaseError
@@ -129,9 +130,8 @@ class _Walk:
         return ManifestReader(self._folder)
 
     def _walk(self) -> None:
-        view = self._view()
-        last, damage = view.last_sequence(), view.damage()
-        view.close()
+        with closing(self._view()) as view:
+            last, damage = view.last_sequence(), view.damage()
         for what in damage:
             self._fault(FILE, 0, what)
         with open_duckdb(self._archive) as connection:
@@ -143,11 +143,10 @@ class _Walk:
         ever beginning its log anew."""
         after = -1 << 63
         while True:
-            view = self._view()
-            entries, self._slice_retention = view.entries(after, SLICE), view.last_retention()
-            if self._slice_retention != self._known_retention:
-                self._learn_removed(view)
-            view.close()
+            with closing(self._view()) as view:
+                entries, self._slice_retention = view.entries(after, SLICE), view.last_retention()
+                if self._slice_retention != self._known_retention:
+                    self._learn_removed(view)
             for table, row in entries:
                 if row[0] > last:
                     return
@@ -228,9 +227,8 @@ class _Walk:
         what = self._file_fault(connection, segment)
         # Retired while this went on: then the manifest says so by now.
         if what and not (self._folder / segment.file).exists():
-            view = self._view()
-            self._learn_removed(view)
-            view.close()
+            with closing(self._view()) as view:
+                self._learn_removed(view)
             if self._removal(segment.sequence):
                 return
         if what:
@@ -301,8 +299,6 @@ class _Walk:
             self._fault(str(path.relative_to(self._folder)), sequence_of(path), what)
 
     def _unnamed(self, paths: Iterator[Path]) -> list[Path]:
-        view = self._view()
         names = ((path, str(path.relative_to(self._folder))) for path in paths if path.exists())
-        found = [path for path, name in names if not view.names(sequence_of(path), name)]
-        view.close()
-        return found
+        with closing(self._view()) as view:
+            return [path for path, name in names if not view.names(sequence_of(path), name)]
