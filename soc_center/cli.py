@@ -21,6 +21,7 @@ from detection_rules.library import read_documents
 from detection_rules.rule import RuleSet
 from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import Snapshot, compile_snapshot
+from soc_center.archive_command import archive_app
 from soc_center.doctor.examine import examine
 from soc_center.doctor.show import as_json, exit_code, show
 from soc_center.drill.command import play_drill
@@ -48,6 +49,7 @@ rules_app = typer.Typer(help="Sigma rules: what loads, what is refused and why."
 source_app = typer.Typer(help="Sources: who may send what.", no_args_is_help=True)
 app.add_typer(rules_app, name="rules")
 app.add_typer(source_app, name="source")
+app.add_typer(archive_app, name="archive")
 
 PROCESS = {"allow_extra_args": True, "ignore_unknown_options": True}
 USAGE = 2

@@ -56,6 +56,11 @@ class DataFolder:
     def metrics_token(self) -> Path:
         return self.root / "metrics.token"
 
+    @property
+    def checkpoints(self) -> Path:
+        """Where signed checkpoints go unless the settings say otherwise: beside this folder, never in it."""
+        return self.root.with_name(f"{self.root.name}-checkpoints")
+
     def make(self) -> "DataFolder":
         """This folder with all its parts there, readable by its owner only."""
         parts = (self.journal, self.quarantine, self.outcomes, self.archive, self.run, self.log, self.drill)

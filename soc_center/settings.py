@@ -20,6 +20,7 @@ from soc_center.syslog_check import wrong_syslog
 from soc_model.layer import Level, Realm, Unit
 from soc_model.problem import Problem
 from soc_model.source import Source
+from soc_store.manifest_entry import LAWFUL_DAYS
 
 VERSION = 1
 
@@ -75,11 +76,22 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
 
 
-class Sealing(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """When the archiver seals a segment: whichever comes first."""
+class ArchiveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """When the archiver seals a segment (whichever comes first), how long it keeps one, and how it proves that.
+
+    ``retention_days`` counts from the day received; fewer than the law's 180 need a ``retention_decision`` (who, when,
+    why). ``checkpoints`` is a folder outside the data directory (default: beside it, with ``-checkpoints``),
+    ``checkpoint_key`` the file of the private key (default: ``key`` in that folder). With less than ``min_free_bytes``
+    free on the disk of the data directory nothing is taken in.
+    """
 
     seal_rows: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 20_000
     seal_s: Annotated[float, msgspec.Meta(gt=0, le=3600)] = 60.0
+    retention_days: Annotated[int, msgspec.Meta(ge=1, le=36_500)] = LAWFUL_DAYS
+    retention_decision: str = ""
+    checkpoints: str = ""
+    checkpoint_key: str = ""
+    min_free_bytes: Annotated[int, msgspec.Meta(ge=0)] = 1 << 30
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -91,7 +103,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     sources: list[Source]
     listen: Listen = Listen()
     detection: Detection = Detection()
-    archive: Sealing = Sealing()
+    archive: ArchiveSettings = ArchiveSettings()
     hosts: list[str] = []
 
     def sources_by_id(self) -> dict[str, Source]:
@@ -158,11 +170,25 @@ def _check(settings: Settings, path: Path, text: str) -> None:
         _check_options(source, at, refuse)
     for i, field, what in wrong_syslog(settings.sources):
         refuse(f"$.sources[{i}].{field}", what)
+    _check_archive(settings.archive, path.absolute().parent, refuse)
     for field in ("console", "intake"):
         try:
             host_port(getattr(settings.listen, field))
         except ValueError:
             refuse(f"$.listen.{field}", "must be host:port")
+
+
+def _check_archive(archive: ArchiveSettings, data: Path, refuse: Callable[[str, str], None]) -> None:
+    """Keeping less than the law asks for is a person's decision; a proof beside what it proves goes with it."""
+    if archive.retention_days < LAWFUL_DAYS and not archive.retention_decision.strip():
+        what = f"fewer than {LAWFUL_DAYS} days (the law's six months) need a retention_decision: who, when, why"
+        refuse("$.archive.retention_days", what)
+    for field in ("checkpoints", "checkpoint_key"):
+        given = Path(getattr(archive, field))
+        if getattr(archive, field) and not given.is_absolute():
+            refuse(f"$.archive.{field}", "must be an absolute path")
+        if given.is_absolute() and given.resolve().is_relative_to(data.resolve()):
+            refuse(f"$.archive.{field}", "must be outside the data directory")
 
 
 def _check_options(source: Source, at: str, refuse: Callable[[str, str], None]) -> None:

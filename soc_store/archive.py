@@ -1,4 +1,5 @@
-"""The archive's one writer: rows of outcomes gathered by realm, layer and day received, sealed as Parquet segments.
+"""The archive's one writer: rows of outcomes gathered by realm, layer and day received, sealed as Parquet segments,
+and removed by whole segments when their time is over.
 
 Exactly once by construction: a partition is sealed up to an offset A together with everything of it at or below A, in
 one manifest transaction after its files are synced; whatever is added again at or below A is passed over, and files
@@ -18,12 +19,14 @@ from soc_store.day import day_of
 from soc_store.durable import make_folder
 from soc_store.lock import FolderLock
 from soc_store.locked_duckdb import open_duckdb
-from soc_store.manifest import FILE, Manifest, Partition, Segment
-from soc_store.segment_file import Place, orphans, write_events, write_findings
+from soc_store.manifest import FILE, Manifest, Partition
+from soc_store.manifest_entry import Retention, Segment
+from soc_store.segment_file import Place, orphans, remove, sequence_of, write_events, write_findings
 
 SEAL_ROWS = 20_000
 SEAL_RAW_BYTES = 64 * 1024 * 1024
 SEAL_US = 60_000_000
+RETIRED = 10_000  # segments in one retention entry
 
 
 @dataclass(slots=True, kw_only=True)
@@ -89,6 +92,7 @@ class Archive:
         manifest = Manifest.open(folder)
         for path in orphans(folder, manifest.last_sequence()):
             path.unlink()
+        remove(path for path in folder.glob("*/*/*.parquet") if manifest.is_removed(sequence_of(path)))
         self._manifests[realm] = manifest
         return manifest
 
@@ -165,6 +169,19 @@ class Archive:
 
     def _through(self, waiting: Iterable[_Gathered]) -> int:
         return min((gathered.first_offset - 1 for gathered in waiting), default=self._added)
+
+    def retire(self, rule: Retention) -> int:
+        """Remove the segments of days received before ``rule.before`` in every realm; how many they were.
+
+        First an entry of the manifest says which and why, and searches see them no more; then the files go. What a
+        crash in between leaves of them goes when the archive is opened again. Nothing unsealed is touched.
+        """
+        count = 0
+        for realm, manifest in self._manifests.items():
+            while retired := manifest.retire(rule, RETIRED):
+                remove(self._folder / realm / segment.file for segment in retired)
+                count += len(retired)
+        return count
 
     def close(self) -> None:
         """Let go of everything; what is not sealed is added again from the outcome log."""

@@ -47,7 +47,8 @@ class ArchiveView:
 
 
 def read_view(data: Path, realms: Sequence[Realm], read: Callable[[ArchiveView], T]) -> T:
-    """What ``read`` gives on a view of the data folder; it is called again when a log file was dropped under it."""
+    """What ``read`` gives on a view of the data folder; it is called again when a log file was dropped, or a segment
+    retired, under it."""
     while True:
         with ExitStack() as stack:
             log = OutcomeReader(data / "outcomes")
@@ -60,7 +61,12 @@ def read_view(data: Path, realms: Sequence[Realm], read: Callable[[ArchiveView],
                 if manifest is not None:
                     stack.callback(manifest.close)
                     manifests[realm] = manifest
-            found = read(ArchiveView(through, manifests, log))
+            try:
+                found = read(ArchiveView(through, manifests, log))
+            except Exception:
+                if all(_last_retention(data, realm) == view.last_retention() for realm, view in manifests.items()):
+                    raise
+                continue
             if log.first() == first:
                 return found
 
@@ -74,6 +80,16 @@ def sealed_through(data: Path) -> int:
             through = max(through, manifest.through)
             manifest.close()
     return through
+
+
+def _last_retention(data: Path, realm: Realm) -> int:
+    """The last retention of a realm by now: what it names was removed, and is not there to be read any more."""
+    manifest = _open(data / "archive" / realm)
+    if manifest is None:
+        return 0
+    last = manifest.last_retention()
+    manifest.close()
+    return last
 
 
 def _open(folder: Path) -> ManifestReader | None:

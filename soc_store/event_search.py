@@ -16,7 +16,8 @@ from soc_store.archive_view import ArchiveView, read_view
 from soc_store.day import day_of
 from soc_store.event_query import EventPage, EventQuery
 from soc_store.locked_duckdb import open_duckdb
-from soc_store.manifest import Partition, Segment
+from soc_store.manifest import Partition
+from soc_store.manifest_entry import Segment
 from soc_store.newest import Key, Newest
 from soc_store.query_language import Node, parse, to_predicate, to_sql
 from soc_store.search_predicate import Where, after_cursor, all_of, in_scope, is_one_of, newest_sql, realms_in

@@ -1,31 +1,40 @@
 """The manifest of one realm's archive: an append-only chain of sealed segments, and the counts of what they hold.
 
 ``archive/<realm>/manifest.db``. One transaction (``synchronous=FULL``) seals a partition: its entries, its counts, how
-far the partition is sealed, and how far the archive is. Needs no DuckDB.
+far the partition is sealed, and how far the archive is. Another retires segments: the entry that says so, and the move
+of theirs from ``segment``, which searches read, to ``removed``. Needs no DuckDB.
 """
 
 import sqlite3
-from collections.abc import Iterable, Sequence
-from hashlib import sha256
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import msgspec
 
 from soc_model.layer import Layer, Realm
 from soc_model.outcome import Stat
+from soc_store.manifest_entry import Entry, Retention, Segment, digest_of, ranges
 from soc_store.versions import FileKind, create, open_reader, open_writer
 
-SegmentKind = Literal["events", "findings"]
 FILE = "manifest.db"
-KIND = FileKind(
-    "fengsui-manifest",
-    1,
-    """
-CREATE TABLE segment(sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, layer TEXT NOT NULL, day TEXT NOT NULL,
+_SEGMENT = """sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, layer TEXT NOT NULL, day TEXT NOT NULL,
   file TEXT NOT NULL, first_offset INTEGER NOT NULL, last_offset INTEGER NOT NULL, rows INTEGER NOT NULL,
   min_time INTEGER NOT NULL, max_time INTEGER NOT NULL, bytes INTEGER NOT NULL, alg TEXT NOT NULL,
-  merkle_root TEXT NOT NULL, file_digest TEXT NOT NULL, previous TEXT NOT NULL, digest TEXT NOT NULL);
+  merkle_root TEXT NOT NULL, file_digest TEXT NOT NULL, previous TEXT NOT NULL, digest TEXT NOT NULL"""
+#: What version 2 added: {} is TEMP for a reader of a file of version 1, which has nothing removed.
+_RETENTION = f"""
+CREATE {{}} TABLE removed({_SEGMENT});
+CREATE {{}} TABLE retention(sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, before TEXT NOT NULL,
+  days INTEGER NOT NULL, basis TEXT NOT NULL, decision TEXT NOT NULL, segments TEXT NOT NULL, alg TEXT NOT NULL,
+  previous TEXT NOT NULL, digest TEXT NOT NULL);
+"""
+KIND = FileKind(
+    "fengsui-manifest",
+    2,
+    f"""
+CREATE TABLE segment({_SEGMENT});
 CREATE INDEX segment_time ON segment(kind, max_time);
 CREATE INDEX segment_offset ON segment(kind, last_offset);
 CREATE TABLE sealed(layer TEXT, day TEXT, through INTEGER NOT NULL, PRIMARY KEY (layer, day)) WITHOUT ROWID;
@@ -35,7 +44,7 @@ CREATE TABLE stat(source_id TEXT, dataset TEXT, day TEXT, layer TEXT, unit TEXT,
   time_flagged INTEGER NOT NULL, quarantined INTEGER NOT NULL, findings INTEGER NOT NULL,
   last_received INTEGER NOT NULL, lag_max_s REAL NOT NULL, last_problem TEXT NOT NULL,
   PRIMARY KEY (source_id, dataset, day, layer, unit, realm)) WITHOUT ROWID;
-""",
+{_RETENTION.format("", "")}""",
 )
 _INSERT = "INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SEALED = "INSERT INTO sealed VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET through = excluded.through"
@@ -52,7 +61,18 @@ INSERT INTO stat VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONF
 _BY_TIME = """
 SELECT * FROM segment WHERE kind = 'events' AND max_time >= ? AND min_time < ? ORDER BY max_time DESC, sequence DESC
 """
+_TABLES = ("segment", "removed", "retention")
+_LAST = " UNION ALL ".join(f"SELECT max(sequence) AS last FROM {table}" for table in _TABLES)  # noqa: S608 - our own
+_EXPIRED = "SELECT sequence FROM segment WHERE day < ? ORDER BY sequence LIMIT ?"
 _BY_OFFSET = "SELECT * FROM segment WHERE kind = 'findings' AND last_offset >= ? AND first_offset <= ?"
+
+_MISCOUNTED = """
+SELECT layer, day, sum(counted), sum(sealed) FROM (
+  SELECT layer, day, events AS counted, 0 AS sealed FROM stat
+  UNION ALL SELECT layer, day, 0, rows FROM segment WHERE kind = 'events'
+  UNION ALL SELECT layer, day, 0, rows FROM removed WHERE kind = 'events')
+GROUP BY layer, day HAVING sum(counted) <> sum(sealed) LIMIT 10
+"""
 
 
 class Partition(NamedTuple):
@@ -61,31 +81,6 @@ class Partition(NamedTuple):
     realm: Realm
     layer: Layer
     day: str
-
-
-class Segment(msgspec.Struct, frozen=True, kw_only=True):
-    """One sealed file and its place in the chain; ``file`` is relative to the realm's folder.
-
-    ``merkle_root`` is over (event_id, hash of raw), for findings over (finding_id, hash of body), in row order.
-    ``previous`` is the ``digest`` of the entry before, empty for the first.
-    """
-
-    sequence: int
-    kind: SegmentKind
-    layer: Layer
-    day: str
-    file: str
-    first_offset: int
-    last_offset: int
-    rows: int
-    min_time: int
-    max_time: int
-    bytes: int
-    alg: str
-    merkle_root: str
-    file_digest: str
-    previous: str = ""
-    digest: str = ""
 
 
 class Manifest:
@@ -99,12 +94,22 @@ class Manifest:
         """The manifest in the realm's ``folder``, made where missing; ``Problem`` when its version is unknown."""
         if not (folder / FILE).exists():
             create(folder / FILE, KIND)
-        return cls(open_writer(folder / FILE, KIND))
+        connection = open_writer(folder / FILE, KIND)
+        try:
+            _upgrade(connection)
+        except BaseException:
+            connection.close()
+            raise
+        return cls(connection)
 
     def last_sequence(self) -> int:
         """The sequence of the last entry, 0 before the first."""
-        (last,) = self._connection.execute("SELECT coalesce(max(sequence), 0) FROM segment").fetchone()
-        return int(last)
+        return _last(self._connection)
+
+    def is_removed(self, sequence: int) -> bool:
+        """Whether that segment was retired; its file has no business on the disk."""
+        found = self._connection.execute("SELECT 1 FROM removed WHERE sequence = ?", (sequence,)).fetchone()
+        return found is not None
 
     def sealed(self) -> dict[tuple[str, str], int]:
         """By (layer, day): every row of that partition at or below this offset is sealed."""
@@ -122,10 +127,34 @@ class Manifest:
         connection.execute("BEGIN IMMEDIATE")
         with connection:
             for segment in segments:
-                connection.execute(_INSERT, msgspec.structs.astuple(_chained(connection, segment)))
+                linked = msgspec.structs.replace(segment, previous=_digest_at(connection, segment.sequence - 1))
+                connection.execute(_INSERT, (*msgspec.structs.astuple(linked)[:-1], digest_of(linked)))
             connection.executemany(_STAT, [tuple(getattr(stat, name) for name in _STAT_COLUMNS) for stat in stats])
             connection.execute(_SEALED, (partition.layer, partition.day, sealed))
             connection.execute(_PROGRESS, (through,))
+
+    def retire(self, rule: Retention, limit: int) -> list[Segment]:
+        """Write a retention entry for the first ``limit`` segments of days before ``rule.before`` and take them out
+        of what searches see, all or nothing; which they were. ``rule`` gives when and why, the rest is set here."""
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            expired = [sequence for (sequence,) in connection.execute(_EXPIRED, (rule.before, limit))]
+            if not expired:
+                return []
+            last = _last(connection)
+            named = {"sequence": last + 1, "segments": ranges(expired), "previous": _digest_at(connection, last)}
+            entry = msgspec.structs.replace(rule, **named)
+            _write_retention(connection, msgspec.structs.replace(entry, digest=digest_of(entry)))
+            retired = []
+            for first, end in entry.segments:
+                rows = connection.execute("SELECT * FROM segment WHERE sequence BETWEEN ? AND ?", (first, end))
+                retired += [_segment(row) for row in rows]
+                connection.execute(
+                    "INSERT INTO removed SELECT * FROM segment WHERE sequence BETWEEN ? AND ?", (first, end)
+                )
+                connection.execute("DELETE FROM segment WHERE sequence BETWEEN ? AND ?", (first, end))
+        return retired
 
     def close(self) -> None:
         """Let go of the file."""
@@ -140,6 +169,9 @@ class ManifestReader:
         self._connection.execute("BEGIN")
         self.sealed = _sealed(self._connection)  # the first read begins the view
         self.through = _through(self._connection)
+        if not _has_retention(self._connection):
+            for statement in _RETENTION.format("TEMP", "TEMP").split(";"):
+                self._connection.execute(statement)
 
     def by_time(self, since: int, until: int) -> list[Segment]:
         """The segments of events that may hold an event time in [``since``, ``until``), the latest first."""
@@ -150,8 +182,68 @@ class ManifestReader:
         return [_segment(row) for row in self._connection.execute(_BY_OFFSET, (first, last))]
 
     def segments(self) -> list[Segment]:
-        """All entries in sequence."""
+        """All segments that are there, in sequence."""
         return [_segment(row) for row in self._connection.execute("SELECT * FROM segment ORDER BY sequence")]
+
+    def last_sequence(self) -> int:
+        """The sequence of the last entry of any kind, 0 before the first."""
+        return _last(self._connection)
+
+    def entries(self, after: int, limit: int) -> list[tuple[str, tuple[Any, ...]]]:
+        """Up to ``limit`` entries after a sequence, in sequence: the table each stands in and its row, as it stands."""
+        found: list[tuple[str, tuple[Any, ...]]] = []
+        for table in _TABLES:
+            sql = f"SELECT * FROM {table} WHERE sequence > ? ORDER BY sequence LIMIT ?"  # noqa: S608 - one of ours
+            found += [(table, row) for row in self._connection.execute(sql, (after, limit))]
+        return sorted(found, key=lambda entry: entry[1][0])[:limit]
+
+    def retentions(self) -> Iterator[Retention]:
+        """The retention entries that can be read, in sequence."""
+        for row in self._connection.execute("SELECT * FROM retention ORDER BY sequence"):
+            with suppress(msgspec.MsgspecError, TypeError):
+                entry = entry_of("retention", row)
+                if isinstance(entry, Retention):
+                    yield entry
+
+    def names(self, sequence: int, file: str) -> bool:
+        """Whether an entry, removed or not, has that sequence and file."""
+        sql = "SELECT 1 FROM {} WHERE sequence = ? AND file = ?"
+        tables = ("segment", "removed")
+        return any(self._connection.execute(sql.format(table), (sequence, file)).fetchone() for table in tables)
+
+    def last_retention(self) -> int:
+        """The sequence of the last retention entry, 0 before the first."""
+        (last,) = self._connection.execute("SELECT coalesce(max(sequence), 0) FROM retention").fetchone()
+        return int(last)
+
+    def digest(self, sequence: int) -> str:
+        """The digest of an entry, empty when it is not there."""
+        return _digest_at(self._connection, sequence)
+
+    def counts(self) -> dict[str, int]:
+        """How many segments and rows of each kind were ever sealed, and how many segments were removed since."""
+        sealed = "SELECT kind, rows FROM segment UNION ALL SELECT kind, rows FROM removed"
+        sql = f"SELECT kind, count(*), sum(rows) FROM ({sealed}) GROUP BY kind"  # noqa: S608 - our own
+        found = {kind: (segments, rows) for kind, segments, rows in self._connection.execute(sql)}
+        (removed,) = self._connection.execute("SELECT count(*) FROM removed").fetchone()
+        return {
+            "segments": sum(segments for segments, _ in found.values()),
+            "events": found.get("events", (0, 0))[1],
+            "findings": found.get("findings", (0, 0))[1],
+            "removed": removed,
+        }
+
+    def bytes_by_day(self, since: str) -> dict[str, int]:
+        """By day received, from ``since`` on: the bytes of its segments that are there."""
+        sql = "SELECT day, sum(bytes) FROM segment WHERE day >= ? GROUP BY day"
+        return dict(self._connection.execute(sql, (since,)).fetchall())
+
+    def damage(self) -> list[str]:
+        """What SQLite finds wrong in the file, and counts that are not those of the rows; at most some of each."""
+        found = [str(text) for (text,) in self._connection.execute("PRAGMA integrity_check(10)") if text != "ok"]
+        for layer, day, counted, sealed in self._connection.execute(_MISCOUNTED):
+            found.append(f"counts {counted} events of {layer} on {day}, but its segments were sealed with {sealed}")
+        return found
 
     def stats(self) -> list[Stat]:
         """The counts of all sealed rows."""
@@ -163,28 +255,46 @@ class ManifestReader:
         self._connection.close()
 
 
-def broken_links(folder: Path, segments: Sequence[Segment]) -> list[str]:
-    """What does not hold in a chain: entries changed, taken out or put in, and files that are not as sealed."""
-    wrong, previous = [], ""
-    for number, segment in enumerate(segments, 1):
-        unlinked = msgspec.structs.replace(segment, digest="")
-        if segment.sequence != number or segment.previous != previous or segment.digest != _digest(unlinked):
-            wrong.append(f"entry {segment.sequence} does not follow the entry before it")
-        path = folder / segment.file
-        if not path.is_file() or sha256(path.read_bytes()).hexdigest() != segment.file_digest:
-            wrong.append(f"{segment.file} is not as it was sealed")
-        previous = segment.digest
-    return wrong
+def _upgrade(connection: sqlite3.Connection) -> None:
+    """Bring a file of the version before to this one."""
+    connection.execute("BEGIN IMMEDIATE")
+    with connection:
+        if not _has_retention(connection):
+            for statement in _RETENTION.format("", "").split(";"):
+                connection.execute(statement)
+            connection.execute("UPDATE meta SET value = ? WHERE name = 'version'", (KIND.version,))
 
 
-def _chained(connection: sqlite3.Connection, segment: Segment) -> Segment:
-    row = connection.execute("SELECT digest FROM segment WHERE sequence = ?", (segment.sequence - 1,)).fetchone()
-    linked = msgspec.structs.replace(segment, previous=row[0] if row else "", digest="")
-    return msgspec.structs.replace(linked, digest=_digest(linked))
+def _has_retention(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'retention'").fetchone() is not None
 
 
-def _digest(segment: Segment) -> str:
-    return sha256(msgspec.json.encode(segment, order="sorted")).hexdigest()
+def _write_retention(connection: sqlite3.Connection, entry: Retention) -> None:
+    values = msgspec.structs.asdict(entry) | {"segments": msgspec.json.encode(entry.segments).decode()}
+    connection.execute("INSERT INTO retention VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)", tuple(values.values()))
+
+
+def _last(connection: sqlite3.Connection) -> int:
+    (last,) = connection.execute(f"SELECT coalesce(max(last), 0) FROM ({_LAST})").fetchone()  # noqa: S608 - our own
+    return int(last)
+
+
+def _digest_at(connection: sqlite3.Connection, sequence: int) -> str:
+    """The digest of an entry, empty when it is not there."""
+    for table in _TABLES:
+        sql = f"SELECT digest FROM {table} WHERE sequence = ?"  # noqa: S608 - one of ours
+        if row := connection.execute(sql, (sequence,)).fetchone():
+            return str(row[0])
+    return ""
+
+
+def entry_of(table: str, row: tuple[Any, ...]) -> Entry:
+    """The entry that a row of a table is; raises ``msgspec.MsgspecError`` when it is none."""
+    if table != "retention":
+        return _segment(row)
+    named = dict(zip(Retention.__struct_fields__, row, strict=True))
+    named["segments"] = msgspec.json.decode(named["segments"])
+    return msgspec.convert(named | {"type": "retention"}, Retention)
 
 
 def _sealed(connection: sqlite3.Connection) -> dict[tuple[str, str], int]:

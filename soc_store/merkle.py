@@ -12,14 +12,24 @@ def leaf(name: str, content: bytes) -> bytes:
 
 
 def root(leaves: Iterable[bytes]) -> str:
-    """The root over ``leaves`` in order, as hex.
+    """The root over ``leaves`` in order, as hex; holds one hash for each level of the tree.
 
-    Pairing level by level and carrying an odd last node up gives the same tree as RFC 6962's recursion.
+    Two full trees of one size become one at once, and what is left at the end is joined from the right: the same tree
+    as RFC 6962's recursion.
     """
-    level = list(leaves)
-    if not level:
+    trees: list[tuple[int, bytes]] = []  # height and root of full trees, the largest first
+    for one in leaves:
+        tree = (0, one)
+        while trees and trees[-1][0] == tree[0]:
+            tree = (tree[0] + 1, _node(trees.pop()[1], tree[1]))
+        trees.append(tree)
+    if not trees:
         return sha256(b"").hexdigest()
-    while len(level) > 1:
-        paired = [sha256(b"\x01" + one + two).digest() for one, two in zip(level[::2], level[1::2], strict=False)]
-        level = paired + level[len(paired) * 2 :]
-    return level[0].hex()
+    _, right = trees.pop()
+    while trees:
+        right = _node(trees.pop()[1], right)
+    return right.hex()
+
+
+def _node(left: bytes, right: bytes) -> bytes:
+    return sha256(b"\x01" + left + right).digest()

@@ -1,6 +1,7 @@
 """The two kinds of segment files: rows of events, and findings; what a sealed one is remembered by."""
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from itertools import chain, repeat
 from pathlib import Path
@@ -10,8 +11,9 @@ from soc_model.event import COLUMNS
 from soc_model.finding import Finding
 from soc_model.outcome import RowBlock
 from soc_store import merkle
-from soc_store.durable import make_folder, publish
-from soc_store.manifest import Partition, Segment, SegmentKind
+from soc_store.durable import make_folder, publish, sync_folder
+from soc_store.manifest import Partition
+from soc_store.manifest_entry import Segment, SegmentKind, file_of
 from soc_store.packing import jsoned
 from soc_store.parquet import write_parquet
 
@@ -72,6 +74,18 @@ def orphans(folder: Path, last_sequence: int) -> list[Path]:
     return [path for path in files if path.suffix == UNFINISHED or sequence_of(path) > last_sequence]
 
 
+def remove(paths: Iterable[Path]) -> None:
+    """Remove files of segments, and the folders of days that are empty then; one that is gone already is no error."""
+    folders = set()
+    for path in paths:
+        path.unlink(missing_ok=True)
+        folders.add(path.parent)
+    for folder in sorted(folders):
+        with suppress(OSError):  # not empty, or gone
+            folder.rmdir()
+        sync_folder(folder if folder.exists() else folder.parent)
+
+
 def sequence_of(path: Path) -> int:
     """The sequence in the name of a segment file, 0 where it is none of ours."""
     number = path.stem.rpartition("-")[2]
@@ -112,7 +126,7 @@ class _Written(NamedTuple):
 def _write(
     connection: "DuckDBPyConnection", place: Place, kind: SegmentKind, columns: dict[str, list[Any]]
 ) -> _Written:
-    file = f"{kind}/{place.partition.day}/{place.partition.layer}-{place.sequence:010d}.parquet"
+    file = file_of(kind, place.partition.day, place.partition.layer, place.sequence)
     final = place.folder / file
     made = final.with_suffix(UNFINISHED)
     make_folder(final.parent)

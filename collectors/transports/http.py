@@ -196,8 +196,8 @@ class _Door:
         counters = counted(chunks)
         try:
             await self._intake.append(chunks, digest, counters)
-        except IntakeFull:
-            raise Refused(429, "Too Many Requests", "the journal is full, send again later") from None
+        except IntakeFull as full:
+            raise Refused(429, "Too Many Requests", str(full) or "the journal is full, send again later") from None
         return counters[source.id, "records"]
 
 

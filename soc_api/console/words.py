@@ -61,6 +61,7 @@ LOSSES: Mapping[str, str] = MappingProxyType(
         "oversize": N_("Oversize"),
         "torn": N_("Torn"),
         "refused": N_("Refused"),
+        "refused_disk_full": N_("Refused: disk full"),
         "unreadable": N_("Unreadable"),
         "dropped": N_("Dropped"),
         "evicted": N_("Evicted"),
@@ -78,6 +79,7 @@ LOSS_HELP: Mapping[str, str] = MappingProxyType(
         "refused": N_(
             "Refused: wrong key, too large or malformed (the sender was told), or a syslog sender that is not listed"
         ),
+        "refused_disk_full": N_("Not taken in because the disk is nearly full; free some, senders try again"),
         "unreadable": N_("Files that could not be opened or read"),
         "dropped": N_("Records lost"),
         "evicted": N_("Streams forgotten to stay within memory"),

@@ -1,11 +1,13 @@
 """archiver: outcome rows become sealed segments; the only writer of the manifest.
 
-Comes in: whole outcomes. Goes out: Parquet segments, manifest entries and counts, committed together.
+Comes in: whole outcomes. Goes out: Parquet segments, manifest entries and counts, committed together; by the clock,
+signed checkpoints and the removal of what was kept for long enough.
 The one thing to know: unsealed rows stay readable in the outcome log, so stopping never needs to seal.
 """
 
 import time
 
+from soc_center.custody import Custody
 from soc_center.folder import DataFolder
 from soc_center.gauge import GaugeFile
 from soc_center.life import Life, say
@@ -31,6 +33,7 @@ def archiver(folder: DataFolder, settings: Settings) -> None:
     archive = Archive.open(
         folder.archive, steady_us, seal_rows=sealing.seal_rows, seal_us=int(sealing.seal_s * 1_000_000)
     )
+    custody = Custody(folder, sealing, archive)
     reader = OutcomeReader(folder.outcomes)
     added = archive.sealed_through()
     sealed = 0
@@ -41,8 +44,11 @@ def archiver(folder: DataFolder, settings: Settings) -> None:
             archive.add(outcome)
             added = outcome.offset
         sealed += archive.seal_due(steady_us())
-        gauge.set(sealed_through=archive.sealed_through(), read_through=added, segments=sealed)
+        custody.tick()
+        own = {"sealed_through": archive.sealed_through(), "read_through": added, "segments": sealed}
+        gauge.set(force=False, **own, **custody.values)
         life.wait(POLL_S if len(outcomes) < READ else 0.0)
+    custody.end()
     archive.close()
     reader.close()
 

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from collectors.intake import IntakeFull
+from soc_center.disk import DiskRoom
 from soc_center.folder import DataFolder
 from soc_center.gauge import GaugeFile, done_through, now_us
 from soc_center.life import leash_gone, leashed, say
@@ -28,15 +29,17 @@ from soc_store.journal import Journal
 
 HOUSEKEEPING_S = 1.0
 RETRY_S = 5.0
+REFUSED_DISK_FULL = "refused_disk_full"
 
 
 class TransportIntake:
     """What one transport is given: its sources and the way into the journal."""
 
-    def __init__(self, sources: Sequence[Source], journal: Journal, commit: GroupCommit) -> None:
+    def __init__(self, sources: Sequence[Source], journal: Journal, commit: GroupCommit, room: DiskRoom) -> None:
         self.sources = sources
         self._journal = journal
         self._commit = commit
+        self._room = room
 
     async def append(
         self,
@@ -45,6 +48,10 @@ class TransportIntake:
         counters: Mapping[tuple[str, str], int] = {},
     ) -> bool:
         """True once the chunks are durable; False when this request was in the journal already."""
+        if not self._room.enough():
+            for source_id in {chunk.source_id for chunk in chunks}:
+                self._commit.count(source_id, REFUSED_DISK_FULL)
+            raise IntakeFull("the disk is nearly full, send again later")
         try:
             return await self._commit.append(chunks, request, counters)
         except Full as error:
@@ -67,11 +74,12 @@ async def collect(folder: DataFolder, settings: Settings) -> None:
     """Run all transports until SIGTERM or the end of the supervisor."""
     journal = Journal.open(folder.journal, settings.sources_by_id(), now=now_us)
     commit = GroupCommit(journal, on_commit=lambda: wake(folder.run, "detect"))
+    room = DiskRoom(folder.journal, settings.archive.min_free_bytes, say)
     stop = _stop_event()
     committing = asyncio.create_task(commit.run(), name="commit")
-    tasks = [committing, asyncio.create_task(_housekeeping(folder, journal, commit), name="housekeeping")]
+    tasks = [committing, asyncio.create_task(_housekeeping(folder, journal, commit, room), name="housekeeping")]
     for transport, sources in _by_transport(settings).items():
-        intake = TransportIntake(sources, journal, commit)
+        intake = TransportIntake(sources, journal, commit, room)
         tasks.append(asyncio.create_task(_transport(transport, intake, settings.listen.intake), name=transport))
     say(f"collect: {len(settings.sources)} sources by {', '.join(_by_transport(settings))}")
     stopping = asyncio.create_task(stop.wait(), name="stop")
@@ -120,14 +128,14 @@ def _stop_event() -> asyncio.Event:
     return stop
 
 
-async def _housekeeping(folder: DataFolder, journal: Journal, commit: GroupCommit) -> None:
+async def _housekeeping(folder: DataFolder, journal: Journal, commit: GroupCommit, room: DiskRoom) -> None:
     """Each second: the gauge, and the removal of journal files whose rows are sealed and triaged."""
     gauge = GaugeFile(folder.run, "collect")
     while True:
         through = done_through(folder.run)
         if through:
             await commit.between_commits(partial(journal.drop_through, through))
-        gauge.set(last_offset=journal.last, queue_bytes=commit.queued_bytes)
+        gauge.set(last_offset=journal.last, queue_bytes=commit.queued_bytes, disk_full=not room.enough())
         await asyncio.sleep(HOUSEKEEPING_S)
 
 

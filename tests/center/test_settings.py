@@ -50,6 +50,11 @@ def test_good_settings_come_back_as_written(tmp_path: Path) -> None:
         ("{paths:", "{from: middle, paths:", 12, "$.sources[0].settings.from"),
         ("units:", "detection: {workers: 0}\nunits:", 3, "$.detection.workers"),
         ("units:", "archive: {seal_s: .inf}\nunits:", 3, "$.archive.seal_s"),
+        ("units:", "archive: {retention_days: 179}\nunits:", 3, "need a retention_decision"),
+        ("units:", "archive: {retention_days: 9, retention_decision: ' '}\nunits:", 3, "who, when, why"),
+        ("units:", "archive:\n  min_free_bytes: 9\n  retention_days: 0\nunits:", 5, "$.archive.retention_days"),
+        ("units:", "archive: {checkpoints: proofs}\nunits:", 3, "must be an absolute path"),
+        ("units:", "archive: {min_free_bytes: -1}\nunits:", 3, "$.archive.min_free_bytes"),
         ("    layer: host", "    lair: host", 6, "lair"),
         ("name: center", "name: [", 4, "expected"),
         ("settings:", "options: {zone: Mars/Olympus}\n    settings:", 12, "no time zone 'Mars/Olympus'"),
@@ -65,6 +70,20 @@ def test_what_is_wrong_is_named_by_line(tmp_path: Path, old: str, new: str, line
         read_settings(path)
     assert caught.value.place == f"{path}:{line}"
     assert said in str(caught.value)
+
+
+@pytest.mark.parametrize("field", ["checkpoints", "checkpoint_key"])
+def test_checkpoints_do_not_lie_in_what_they_prove(tmp_path: Path, field: str) -> None:
+    path = tmp_path / "fengsui.yml"
+    path.write_text(GOOD + f"archive:\n  {field}: {tmp_path}/x/../proofs\n")
+    with pytest.raises(SettingsProblem, match=rf":14: \$\.archive\.{field}: must be outside"):
+        read_settings(path)
+
+
+def test_less_than_the_law_asks_for_is_a_recorded_decision(tmp_path: Path) -> None:
+    path = tmp_path / "fengsui.yml"
+    path.write_text(GOOD + "archive: {retention_days: 30, retention_decision: 'Li, 2026-01-01, test machine'}\n")
+    assert read_settings(path).archive.retention_days == 30
 
 
 def test_the_same_id_twice_is_refused(tmp_path: Path) -> None:
