@@ -38,11 +38,14 @@ async def follow(
     last = await run_in_threadpool(services.state.outbox_last)
     after, kind = resume_after(last_event_id, last)
     yield ServerSentEvent(event=kind, id=str(after), data={"last": last}, retry=RETRY_MS)
-    while await run_in_threadpool(still_valid, request):
+    while True:
         # Asked for before the read, so that a commit in between wakes us at once.
         bell = asyncio.ensure_future(services.wait_for_outbox())
         try:
             items = await run_in_threadpool(services.state.outbox, session.scope, after, BATCH)
+            # Asked after the read: nothing that was committed after the session's end is ever sent.
+            if not await run_in_threadpool(still_valid, request):
+                return
             for item in items:
                 after = item.seq
                 yield as_event(item)
