@@ -1,5 +1,7 @@
 """How the center itself is, read from the gauges of its processes and from the operating system."""
 
+import contextlib
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -85,9 +87,9 @@ def _overload(journal: Path, detect: Gauge | None) -> dict[str, int]:
 
 def _size(folder: Path) -> int:
     total = 0
-    for path in folder.rglob("*"):
-        try:
-            total += path.stat().st_size
-        except OSError:
-            continue  # removed between being listed and being looked at
+    # os.walk, because rglob raises when a folder goes between being listed and being looked at.
+    for place, _, names in os.walk(folder):
+        for name in names:
+            with contextlib.suppress(OSError):
+                total += os.lstat(Path(place, name)).st_size
     return total

@@ -1,6 +1,7 @@
 """The two kinds of segment files: rows of events, and findings; what a sealed one is remembered by."""
 
-from collections.abc import Iterable, Sequence
+import os
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
 from itertools import chain, repeat
@@ -66,6 +67,12 @@ def write_findings(
     leaves = map(merkle.leaf, columns["finding_id"], (body.encode() for body in columns["body"]))
     written = _write(connection, place, "findings", columns)
     return _segment(place, written, merkle.root(leaves), columns["at"], offsets)
+
+
+def segment_files(folder: Path) -> Iterator[Path]:
+    """The Parquet files in a realm's ``folder``; a folder that is removed meanwhile is no error, as ``glob`` makes it."""
+    for place, _, names in os.walk(folder):
+        yield from (Path(place, name) for name in sorted(names) if name.endswith(".parquet"))
 
 
 def orphans(folder: Path, last_sequence: int) -> list[Path]:

@@ -26,7 +26,7 @@ from soc_store.locked_duckdb import open_duckdb
 from soc_store.manifest import FILE, ManifestReader, entry_of
 from soc_store.manifest_entry import LAWFUL_DAYS, Entry, Retention, Segment, digest_of
 from soc_store.manifest_entry import file_of as segment_file_of
-from soc_store.segment_file import sequence_of
+from soc_store.segment_file import segment_files, sequence_of
 from soc_store.segment_rows import row_faults
 from soc_store.signing_key import VerifyingKey
 
@@ -119,7 +119,7 @@ class _Walk:
             if (self._folder / FILE).exists():
                 self._walk()
                 self._look_for_unnamed(patience_s)
-            elif any(self._folder.glob("*/*/*.parquet")):
+            elif any(segment_files(self._folder)):
                 self._fault(FILE, 0, "is gone, but there are segments")
         except (DatabaseError, Problem) as error:
             self._fault(FILE, 0, f"cannot be read: {error}")
@@ -289,7 +289,7 @@ class _Walk:
 
     def _look_for_unnamed(self, patience_s: float) -> None:
         """Files that no entry names. One of the archiver is there a moment before its entry."""
-        unnamed = self._unnamed(self._folder.glob("*/*/*.parquet"))
+        unnamed = self._unnamed(segment_files(self._folder))
         until = time.monotonic() + patience_s
         while unnamed and time.monotonic() < until:
             time.sleep(min(0.2, patience_s))
