@@ -70,7 +70,7 @@ def write_findings(
 
 
 def segment_files(folder: Path) -> Iterator[Path]:
-    """The Parquet files in a realm's ``folder``; a folder that is removed meanwhile is no error, as ``glob`` makes it."""
+    """The Parquet files in a realm's ``folder``; a folder removed meanwhile is no error, as ``glob`` would make it."""
     for place, _, names in os.walk(folder):
         yield from (Path(place, name) for name in sorted(names) if name.endswith(".parquet"))
 
