@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from soc_center.system import SYSTEM
+from soc_store.journal import JournalReader
 from soc_store.search import EventQuery, search_events
 from soc_store.state import AlertFilter, State
 from tests.running import KEY, Center, wait_for
@@ -115,6 +116,14 @@ def kill_one(center: Center, chance: random.Random) -> str:
     return name
 
 
+def collected(center: Center, source_id: str) -> int:
+    """How many records of a source are in the journal: the count commits with them."""
+    reader = JournalReader(center.data / "journal")
+    counters = reader.counters()
+    reader.close()
+    return counters.get(source_id, {}).get("records", 0)
+
+
 def drained(center: Center) -> bool:
     """Whether everything in the journal is sealed and triaged."""
     last = center.gauge("collect").get("values", {}).get("last_offset", -1)
@@ -149,6 +158,7 @@ def test_nothing_acknowledged_is_lost_or_doubled(center: Center, tmp_path: Path,
     stop.set()
     for sender in sending:
         sender.join(60)
+    wait_for(lambda: collected(center, "file") >= len(sending[-1].acknowledged), 60, "the file read to its end")
     wait_for(lambda: drained(center), 90, "everything sealed and triaged")
     center.stop()
     found = archived(center.data)
