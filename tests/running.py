@@ -65,13 +65,16 @@ class Center:
         }
         (self.data / "fengsui.yml").write_text(yaml.safe_dump(self.settings))
         self.output = folder / "up.log"
+        self.environment: dict[str, str] | None = None  # None: ours
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *arguments: str) -> None:
         """Start it, once the processes of a supervisor that was killed have let go of their locks."""
         command = [sys.executable, "-m", "soc_center.up", "--evaluation", "--data", str(self.data), *arguments]
         with self.output.open("ab") as output:
-            self.process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+            self.process = subprocess.Popen(
+                command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=self.environment
+            )
 
     def stop(self) -> None:
         if self.process is not None:
