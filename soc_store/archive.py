@@ -128,14 +128,19 @@ class Archive:
         self._gathered[partition].last_offset = offset
         return self._gathered[partition]
 
-    def seal_due(self, now: int, force: bool = False) -> int:
+    def seal_due(self, now: int, force: bool = False, sync: Callable[[], None] = lambda: None) -> int:
         """Seal the partitions that are large (in rows, or 64 MiB raw) or old, or all by ``force``; how many segments
-        were made. After an error what was gathered is still there."""
+        were made. After an error what was gathered is still there.
+
+        ``sync`` is called first where anything is due: it returns once the outcomes added are on the disk.
+        """
         due = [
             partition
             for partition, gathered in self._gathered.items()
             if force or gathered.due(now, self._seal_rows, self._seal_us)
         ]
+        if due:
+            sync()
         return sum(self._seal(partition) for partition in due)
 
     def _seal(self, partition: Partition) -> int:

@@ -9,7 +9,7 @@ remembers how far the offsets have come.
 import re
 import sqlite3
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import pairwise, zip_longest
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -183,6 +183,17 @@ class LogReader:
             if row:
                 return files[-1].first - 1 if row[0][0] is None else int(row[0][0])
         return 0
+
+    def sync(self) -> None:
+        """Return once every row that could be read so far is on the disk, also where the writer syncs only now and
+        then: whoever commits what it made of rows must never be ahead of them after a power cut.
+
+        Rows are in the newest file's write-ahead log, or were synced: by the checkpoint that moved them, by the close
+        that removed that log, or by the rotation that made a newer file.
+        """
+        for file in list_files(self._folder)[-1:]:
+            with suppress(FileNotFoundError):
+                sync_file(file.path.with_name(file.path.name + "-wal"))
 
     def close(self) -> None:
         """Let go of the open file."""

@@ -1,6 +1,7 @@
 """The outcome log: what each batch came to, one row a batch, in the order of the journal's offsets.
 
-It can be made again from the journal, so it is synced only now and then (``synchronous=NORMAL``). A row is two blobs:
+It can be made again from the journal, so it is synced only now and then (``synchronous=NORMAL``), and by readers just
+before they commit what they made of it: what is made again may differ, by other rules. A row is two blobs:
 ``head`` (findings, cards, stats) for triage and the roll-ups, ``rows`` (the archive's columns) for archiver and search.
 """
 
@@ -146,6 +147,10 @@ class OutcomeReader:
     def last(self) -> int:
         """The highest offset written, 0 before the first."""
         return self._log.last()
+
+    def sync(self) -> None:
+        """Return once every outcome read so far is on the disk; before anything made of them is committed."""
+        self._log.sync()
 
     def close(self) -> None:
         """Let go of the open file."""

@@ -43,7 +43,7 @@ def archiver(folder: DataFolder, settings: Settings) -> None:
         for outcome in outcomes:
             archive.add(outcome)
             added = outcome.offset
-        sealed += archive.seal_due(steady_us())
+        sealed += archive.seal_due(steady_us(), sync=reader.sync)
         custody.tick()
         own = {"sealed_through": archive.sealed_through(), "read_through": added, "segments": sealed}
         gauge.set(force=False, **own, **custody.values)

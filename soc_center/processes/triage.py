@@ -1,7 +1,8 @@
 """triage: outcomes in order become alerts, one transaction a tick.
 
 Comes in: heads of outcomes (findings; never raw events). Goes out: alerts, the cursor and the outbox, together.
-The one thing to know: the cursor is the journal offset, so an outcome that is read again counts once.
+The one thing to know: the cursor is the journal offset, so an outcome that is read again counts once; and outcomes are
+on the disk before the cursor passes them, so none is made again, perhaps by other rules, behind it.
 """
 
 import time
@@ -37,6 +38,7 @@ def triage(folder: DataFolder, settings: Settings) -> None:
         heads = reader.heads(cursor, READ)
         if heads:
             deltas = fold(heads)
+            reader.sync()
             state.commit_tick(deltas, heads[-1].offset, now_us(), after=cursor)
             cursor = heads[-1].offset
             findings += sum(delta.count for delta in deltas)

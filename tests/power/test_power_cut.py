@@ -4,148 +4,54 @@ A real center is recorded under load; at each cut the disk is what it may have b
 the senders send again what was not acknowledged before. ``FENGSUI_SEED`` repeats a run; 40 cuts in ``make soak``.
 """
 
-import hashlib
 import json
 import os
 import random
 import re
 import shutil
+import sqlite3
 import subprocess
 import sys
-import threading
-import time
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import NamedTuple
 
 import pytest
 
 from soc_center.system import SYSTEM
 from soc_model.alert import Alert
+from soc_store.archive_view import sealed_through
+from soc_store.batch import decode_batch
 from soc_store.event_query import FindingQuery
 from soc_store.finding_search import search_findings
+from soc_store.journal import JournalReader
+from soc_store.outcome_log import OutcomeReader
 from soc_store.state import AlertFilter, State
 from tests.conftest import absent
 from tests.power.chances import Dropped, Kept, Nameless, Torn, Zeros
-from tests.power.disk import Chance, Disk, Tree, read_inodes, read_tree, write_tree
+from tests.power.disk import Chance, Tree, write_tree
+from tests.power.load import ROOT, Run, environment, make_center, record_run
 from tests.power.moments import Moment, moments
-from tests.power.recording import Operations, Recording
-from tests.running import KEY, Center, wait_for
-from tests.services.test_kills import FileSender, archived, collected, drained, everyone, record, source
+from tests.running import Center, wait_for
+from tests.services.test_kills import archived, collected, drained, everyone
 
 SEED = int(os.environ.get("FENGSUI_SEED", str(random.SystemRandom().randrange(1 << 32))))
-LOAD_S = 12.0
-SITE = Path(__file__).with_name("site")
-ROOT = Path(__file__).parents[2]
 
 
-@dataclass(slots=True)
-class Request:
-    """What was sent in one request, and how far the recording was when its acknowledgement came."""
-
-    sender: str
-    numbers: range
-    mark: int = sys.maxsize
-
-    @property
-    def lines(self) -> list[bytes]:
-        return [record(self.sender, number) for number in self.numbers]
-
-    @property
-    def uids(self) -> list[str]:
-        return [f"{self.sender}-{number}" for number in self.numbers]
-
-
-@dataclass(slots=True)
-class Run:
-    """A recorded run: where the center was, what was there before and done since, and who sent what."""
-
-    center: Center
-    root: Path
-    before: Tree
-    inodes: dict[str, int]
-    operations: Operations
-    requests: list[Request]
-    lines: list[str]  # of the followed file
-
-    def disk(self) -> Disk:
-        """The disk before the run."""
-        return Disk(str(self.root), self.inodes[""], self.before, self.inodes)
-
-
-class Sender(threading.Thread):
-    """Sends requests of 20 records, each again until it is acknowledged."""
-
-    def __init__(self, center: Center, recording: Recording, name: str, stop: threading.Event) -> None:
-        super().__init__(daemon=True)
-        self.center, self.recording, self.sender, self.stopped = center, recording, name, stop
-        self.requests: list[Request] = []
-
-    def run(self) -> None:
-        while not self.stopped.is_set():
-            begin = 20 * len(self.requests)
-            request = Request(self.sender, range(begin, begin + 20))
-            self.requests.append(request)
-            while self.center.send("http", request.lines) != 200:
-                time.sleep(0.1)
-            request.mark = self.recording.mark()
-            time.sleep(0.05)
-
-
-@pytest.fixture
-def center(tmp_path: Path) -> Iterator[Center]:
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Run]:
     if shutil.which("cc") is None or not sys.platform.startswith("linux"):
         absent("cc", "the recorder is C for Linux")
-    followed = tmp_path / "followed.log"
-    followed.touch()
-    center = Center(
-        tmp_path / "root",
-        [
-            source("http", "http", key_sha256=hashlib.sha256(KEY.encode()).hexdigest(), trust="key"),
-            source("file", "file", settings={"paths": [str(followed)], "follow": True, "from": "start"}),
-        ],
-        archive={"seal_rows": 1000, "seal_s": 2},
-    )
-    center.output = tmp_path / "up.log"  # below the root it would be made by us, and not be recorded
-    yield center
-    if center.running():
-        center.stop()
-
-
-def environment(base: dict[str, str]) -> dict[str, str]:
-    return {**base, "PYTHONPATH": os.pathsep.join((str(SITE), str(ROOT)))}
-
-
-def record_run(center: Center, folder: Path) -> Run:
-    """A run from the first start to a clean stop, under load, with signed checkpoints."""
-    root = (folder / "root").resolve()
-    recording = Recording(folder, root)
-    before, inodes = read_tree(root), {"": root.stat().st_ino, **read_inodes(root)}
-    center.environment = environment(recording.environment())
-    center.start()
-    wait_for(lambda: everyone(center), 120, "everything running")
-    stop = threading.Event()
-    senders = [Sender(center, recording, name, stop) for name in ("a", "b")]
-    file = FileSender(folder / "followed.log", stop)
-    for one in (*senders, file):
-        one.start()
-    time.sleep(LOAD_S / 2)
-    checkpoint(center)
-    time.sleep(LOAD_S / 2)
-    stop.set()
-    for one in (*senders, file):
-        one.join(60)
-    wait_for(lambda: drained(center), 90, "everything sealed and triaged")
-    center.stop()
-    requests = [request for sender in senders for request in sender.requests]
-    return Run(center, root, before, inodes, recording.operations(), requests, file.acknowledged)
-
-
-def checkpoint(center: Center) -> None:
-    command = [sys.executable, "-m", "soc_center", "archive", "checkpoint", "--data", str(center.data)]
-    subprocess.run(command, env=center.environment, check=True, cwd=ROOT, stdout=subprocess.DEVNULL)
+    folder = tmp_path_factory.mktemp("power")
+    center = make_center(folder)
+    try:
+        yield record_run(center, folder)
+    finally:
+        if center.running():
+            center.stop()
 
 
 def durable(tree: Tree) -> Tree:
@@ -157,17 +63,104 @@ def durable(tree: Tree) -> Tree:
     }
 
 
+class Cut(NamedTuple):
+    """A power cut: when, and what may be left."""
+
+    moment: Moment
+    chance: Chance
+    tree: Tree
+
+    def __repr__(self) -> str:
+        return f"seed {SEED}: cut after {self.moment.after} at {self.moment.sort}, {type(self.chance).__name__}"
+
+
+def cuts_of(run: Run, n: int) -> Iterator[Cut]:
+    """``n`` power cuts in order."""
+    disk, done = run.disk(), 0
+    ops = run.operations.ops
+    for number, moment in enumerate(moments(ops, str(run.root), n, random.Random(SEED))):
+        disk.apply(ops[done : moment.after])
+        done = moment.after
+        chance = chance_of(number)
+        yield Cut(moment, chance, durable(disk.root.after_cut(chance)))
+
+
+def chance_of(number: int) -> Chance:
+    """The worst as often as any; every second one at random."""
+    return (Dropped(), Torn(SEED + number), Zeros(), Torn(SEED + number), Nameless(), Kept())[number % 6]
+
+
+def put(run: Run, tree: Tree) -> None:
+    shutil.rmtree(run.root)
+    write_tree(run.root, tree)
+
+
+@pytest.mark.services
+@pytest.mark.soak
+def test_every_change_was_recorded(run: Run) -> None:
+    disk = run.disk()
+    disk.apply(run.operations.ops)
+    assert durable(disk.root.now()) == durable(run.after)
+
+
+def settle(data: Path) -> None:
+    """Let SQLite take every write-ahead log into its file, as the first who opens it does; readers cannot."""
+    for path in data.rglob("*.db"):
+        with closing(sqlite3.connect(path)) as connection:
+            connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+
+
+def journaled(data: Path) -> set[str]:
+    """The unique ids in the journal."""
+    reader = JournalReader(data / "journal")
+    blobs = [blob for _, blob in reader.read(0, 1 << 30)]
+    reader.close()
+    return {json.loads(one)["uid"] for blob in blobs for chunk in decode_batch(blob).chunks for one in chunk.records}
+
+
+def cursor(data: Path) -> int:
+    """How far triage has come; 0 where there is no state yet."""
+    with closing(sqlite3.connect(data / "state.db")) as connection:
+        if connection.execute("SELECT count(*) FROM sqlite_master").fetchone() == (0,):
+            return 0
+        return int(connection.execute("SELECT last FROM sequence WHERE name = 'cursor'").fetchone()[0])
+
+
+def reached(data: Path) -> list[int]:
+    """How far triage, archive, outcome log and journal have come."""
+    outcomes, journal = OutcomeReader(data / "outcomes"), JournalReader(data / "journal")
+    far = [cursor(data), sealed_through(data), outcomes.last(), journal.last()]
+    outcomes.close()
+    journal.close()
+    return far
+
+
+@pytest.mark.parametrize(
+    "cuts", [pytest.param(60, marks=pytest.mark.services), pytest.param(400, marks=pytest.mark.soak)]
+)
+@pytest.mark.timeout(3000)
+def test_no_store_is_ahead_of_what_it_was_made_from(run: Run, cuts: int) -> None:
+    for cut in cuts_of(run, cuts):
+        put(run, cut.tree)
+        data = run.center.data
+        settle(data)
+        triaged, sealed, decided, received = reached(data)
+        assert max(triaged, sealed) <= decided <= received, cut
+        archive = archived(data)
+        assert set(archive.values()) <= {1}, cut
+        assert run.acknowledged(cut.moment.after) - journaled(data) - archive.keys() == set(), cut
+
+
 def replay(run: Run, tree: Tree, cut: int) -> None:
     """Start the center on what the cut left, send what was not acknowledged before, and stop when all is through."""
     center = run.center
-    shutil.rmtree(run.root)
-    write_tree(run.root, durable(tree))
+    put(run, tree)
     center.output.write_text("")
     center.environment = environment(dict(os.environ))
     center.start()
     wait_for(lambda: everyone(center), 120, "everything running")
     for request in run.requests:
-        if run.operations.before(request.mark) > cut:
+        if run.is_unheard(request, cut):
             wait_for(lambda request=request: center.send("http", request.lines) == 200, 30, "a request taken")
     wait_for(lambda: collected(center, "file") >= len(run.lines), 60, "the file read to its end")
     wait_for(lambda: drained(center), 90, "everything sealed and triaged")
@@ -213,29 +206,17 @@ def findings_of(center: Center, alert: Alert) -> set[str]:
     return {finding.finding_id for finding in search_findings(center.data, SYSTEM, asked).findings}
 
 
-def chance_of(number: int) -> Chance:
-    """The worst most often; every second one at random."""
-    return (Dropped(), Torn(SEED + number), Zeros(), Torn(SEED + number), Nameless(), Kept())[number % 6]
-
-
 @pytest.mark.parametrize(
     "cuts", [pytest.param(6, marks=pytest.mark.services), pytest.param(40, marks=pytest.mark.soak)]
 )
 @pytest.mark.timeout(3000)
-def test_nothing_acknowledged_is_lost_or_doubled_by_a_power_cut(center: Center, tmp_path: Path, cuts: int) -> None:
-    run = record_run(center, tmp_path)
-    whole, disk = run.disk(), run.disk()
-    whole.apply(run.operations.ops)
-    assert durable(whole.root.now()) == durable(read_tree(run.root)), "every change was recorded"
-    sent = [uid for request in run.requests for uid in request.uids] + run.lines
-    expected = Counter(uid.partition("-")[0] for uid in sent)
-    chosen = moments(run.operations.ops, str(run.root), cuts, random.Random(SEED))
-    done = 0
-    for number, moment in enumerate(chosen):
-        disk.apply(run.operations.ops[done : moment.after])
-        done = moment.after
-        replay(run, disk.root.after_cut(chance_of(number)), done)
-        found = found_in(center)
-        assert found == Found(
-            events=Counter(dict.fromkeys(sent, 1)), findings=len(sent), alerts=dict(expected), proof=0
-        ), f"seed {SEED}, cut {number} ({chance_of(number)}), {moment}"
+def test_nothing_acknowledged_is_lost_or_doubled(run: Run, cuts: int) -> None:
+    expected = Found(
+        events=Counter(dict.fromkeys(run.sent, 1)),
+        findings=len(run.sent),
+        alerts=dict(Counter(uid.partition("-")[0] for uid in run.sent)),
+        proof=0,
+    )
+    for cut in cuts_of(run, cuts):
+        replay(run, cut.tree, cut.moment.after)
+        assert found_in(run.center) == expected, cut
