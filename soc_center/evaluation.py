@@ -14,6 +14,7 @@ from soc_center.local_logs import LocalLogs, local_logs
 from soc_center.settings import Listen, Settings, write_settings
 from soc_model.layer import Unit
 from soc_model.source import Source
+from soc_store.durable import publish
 
 UNIT = Unit(id="city-soc", name="城市安全管理中心", region="")
 HEADING = """\
@@ -62,9 +63,10 @@ def keys_path(folder: DataFolder) -> Path:
 
 def write_keys(folder: DataFolder, keys: dict[str, str]) -> None:
     """Keep the drill's keys."""
-    fd = os.open(keys_path(folder), os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with os.fdopen(fd, "wb") as file:
+    made = keys_path(folder).with_suffix(".new")
+    with os.fdopen(os.open(made, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb") as file:
         file.write(msgspec.json.encode(keys))
+    publish(made, keys_path(folder))
 
 
 def read_keys(folder: DataFolder) -> dict[str, str]:

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import quote
 
+from soc_store.durable import make_folder, sync_folder
+
 
 @dataclass(frozen=True, slots=True)
 class DataFolder:
@@ -62,9 +64,9 @@ class DataFolder:
         return self.root.with_name(f"{self.root.name}-checkpoints")
 
     def make(self) -> "DataFolder":
-        """This folder with all its parts there, readable by its owner only."""
+        """This folder with all its parts there, also after a power cut, readable by its owner only."""
         parts = (self.journal, self.quarantine, self.outcomes, self.archive, self.run, self.log, self.drill)
         for folder in (self.root, *parts):
-            folder.mkdir(parents=True, exist_ok=True)
-            folder.chmod(0o700)
+            make_folder(folder).chmod(0o700)
+        sync_folder(self.root)  # who made the parts may have been killed before it synced their names
         return self

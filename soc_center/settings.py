@@ -20,6 +20,7 @@ from soc_center.syslog_check import wrong_syslog
 from soc_model.layer import Level, Realm, Unit
 from soc_model.problem import Problem
 from soc_model.source import Source
+from soc_store.durable import publish
 from soc_store.manifest_entry import LAWFUL_DAYS
 
 VERSION = 1
@@ -226,9 +227,7 @@ def write_settings(path: Path, settings: Settings, heading: str = "") -> None:
     temporary = path.with_suffix(".new")
     with os.fdopen(os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="utf-8") as file:
         file.write(f"{heading}{body}")
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    publish(temporary, path)
 
 
 def _lean(source: dict[str, Any]) -> dict[str, Any]:
