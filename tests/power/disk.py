@@ -8,6 +8,7 @@ program that needs no more is safe on all of them.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from itertools import pairwise
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -193,7 +194,7 @@ def pieces(op: Op) -> list[Op]:
     cuts = [op.at, *range((op.at // PAGE + 1) * PAGE, end, PAGE), end]
     return [
         Op(kind=Kind.WRITE, inode=op.inode, at=first, data=op.data[first - op.at : last - op.at])
-        for first, last in zip(cuts, cuts[1:], strict=False)
+        for first, last in pairwise(cuts)
     ]
 
 

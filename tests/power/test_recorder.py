@@ -1,4 +1,4 @@
-"""The recorder: what it recorded, done again, gives the same bytes as the folder has; what it cannot record it tells."""
+"""The recorder: what it recorded, done again, gives the bytes the folder has; what it cannot record it tells."""
 
 import shutil
 import subprocess
