@@ -28,6 +28,7 @@ from soc_store.batch import decode_batch
 from soc_store.event_query import FindingQuery
 from soc_store.finding_search import search_findings
 from soc_store.journal import JournalReader
+from soc_store.log_files import list_files
 from soc_store.outcome_log import OutcomeReader
 from soc_store.state import AlertFilter, State
 from tests.conftest import absent
@@ -118,6 +119,15 @@ def journaled(data: Path) -> set[str]:
     return {json.loads(one)["uid"] for blob in blobs for chunk in decode_batch(blob).chunks for one in chunk.records}
 
 
+def missing(folder: Path) -> set[int]:
+    """The offsets that a log leaves out between its first and its last."""
+    there: set[int] = set()
+    for file in list_files(folder):
+        with closing(sqlite3.connect(file.path)) as connection:
+            there.update(offset for (offset,) in connection.execute("SELECT offset FROM entry"))
+    return set(range(min(there), max(there))) - there if there else set()
+
+
 def cursor(data: Path) -> int:
     """How far triage has come; 0 where there is no state yet."""
     with closing(sqlite3.connect(data / "state.db")) as connection:
@@ -146,6 +156,7 @@ def test_no_store_is_ahead_of_what_it_was_made_from(run: Run, cuts: int) -> None
         settle(data)
         triaged, sealed, decided, received = reached(data)
         assert max(triaged, sealed) <= decided <= received, cut
+        assert missing(data / "outcomes") == missing(data / "journal") == set(), cut
         archive = archived(data)
         assert set(archive.values()) <= {1}, cut
         assert run.acknowledged(cut.moment.after) - journaled(data) - archive.keys() == set(), cut
