@@ -1,8 +1,11 @@
 """Located event groups to the outcome of their batch: findings, counts and archive rows. Pure."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
+
+import msgspec
 
 from detection_rules.engine import raw_text
 from detection_rules.explain import VALUE_CHARS, explain
@@ -11,8 +14,8 @@ from detection_rules.rows import row_block
 from detection_rules.rule import Rule
 from detection_rules.snapshot import Snapshot
 from soc_model.event import HEADER, QUARANTINED, TIME_FLAGGED, TRUNCATED, Located
-from soc_model.finding import Finding, alert_key, finding_id
-from soc_model.outcome import Outcome, Stat
+from soc_model.finding import Finding, RuleCard, alert_key, finding_id
+from soc_model.outcome import KEPT, Outcome, Stat, Storm
 
 #: The alert key of a rule that names none: of these, those the event has.
 DEFAULT_GROUP = ("host.name", "user.name", "source.ip")
@@ -29,14 +32,11 @@ ENTITIES = (
 MICROSECONDS = 1_000_000
 
 
-def detect(groups: Sequence[Located], snapshot: Snapshot, offset: int, received: int) -> Outcome:
-    """What the groups of one batch come to under the snapshot's rules."""
-    findings: list[Finding] = []
-    stats: list[Stat] = []
-    for located in groups:
-        found = list(_findings(located, snapshot))
-        findings += found
-        stats.append(_stat(located, len(found)))
+def detect(groups: Sequence[Located], snapshot: Snapshot, offset: int, received: int, *, keep: int = KEPT) -> Outcome:
+    """What the groups of one batch come to under the snapshot's rules; a rule's findings above ``keep`` are counted."""
+    kept = Kept(snapshot, keep)
+    stats = [_stat(located, kept.add_all(located)) for located in groups]
+    findings = kept.findings
     fired = {finding.rule_id for finding in findings}
     return Outcome(
         offset=offset,
@@ -46,29 +46,76 @@ def detect(groups: Sequence[Located], snapshot: Snapshot, offset: int, received:
         cards={rule_id: snapshot.cards[rule_id] for rule_id in sorted(fired)},
         stats=_summed(stats),
         blocks=[row_block(located) for located in groups if len(located.group)],
+        storms=list(kept.storms.values()),
     )
 
 
-def _findings(located: Located, snapshot: Snapshot) -> Iterator[Finding]:
-    for index, rules in enumerate(snapshot.engine.match(located.group)):
-        for number in rules:
-            yield _finding(located, index, number, snapshot)
+class Kept:
+    """The findings of one batch: of each rule the first ``keep``, of each alert key the first, the others as storms."""
+
+    def __init__(self, snapshot: Snapshot, keep: int) -> None:
+        self._snapshot, self._keep = snapshot, keep
+        self._of_rule: Counter[int] = Counter()
+        self._keys: set[str] = set()
+        self.findings: list[Finding] = []
+        self.storms: dict[str, Storm] = {}
+
+    def add_all(self, located: Located) -> int:
+        """Take what the rules find in a group; how much that is."""
+        found = 0
+        for index, rules in enumerate(self._snapshot.engine.match(located.group)):
+            found += len(rules)
+            for number in rules:
+                self._add(located, index, number)
+        return found
+
+    def _add(self, located: Located, index: int, number: int) -> None:
+        rule, source, fields = self._snapshot.rules[number], located.source, _fields(located, index)
+        header = {name: values[index] for name, values in located.group.header.items()}
+        group = _group(rule, header, fields, source.id)
+        key = alert_key(rule.card.id, source.unit, source.realm, group)
+        self._of_rule[number] += 1
+        if self._of_rule[number] > self._keep and key in self._keys:
+            self._count(rule.card.id, key, located.at[index])
+            return
+        self._keys.add(key)
+        matched = explain(self._snapshot.engine, number, fields, located.group.type)
+        self.findings.append(_finding(located, index, rule.card, key=key, group=group, header=header, matched=matched))
+
+    def _count(self, rule_id: str, key: str, at: int) -> None:
+        one = self.storms.get(key)
+        if one is None:
+            self.storms[key] = Storm(rule_id=rule_id, key=key, count=1, first_seen=at, last_seen=at)
+        else:
+            first, last = min(one.first_seen, at), max(one.last_seen, at)
+            self.storms[key] = msgspec.structs.replace(one, count=one.count + 1, first_seen=first, last_seen=last)
 
 
-def _finding(located: Located, index: int, number: int, snapshot: Snapshot) -> Finding:
-    rule, source = snapshot.rules[number], located.source
-    fields = located.group.fields[index]
+def _fields(located: Located, index: int) -> dict[str, Any]:
+    """What the rules saw of an event."""
     if index in located.group.unparsed:
-        fields = {"raw": raw_text(located.group.raws[index])}
-    header = {name: values[index] for name, values in located.group.header.items()}
-    group = _group(rule, header, fields, source.id)
+        return {"raw": raw_text(located.group.raws[index])}
+    return located.group.fields[index]
+
+
+def _finding(
+    located: Located,
+    index: int,
+    card: RuleCard,
+    *,
+    key: str,
+    group: dict[str, str],
+    header: dict[str, Any],
+    matched: dict[str, str],
+) -> Finding:
+    source = located.source
     return Finding(
-        finding_id=finding_id(rule.card.id, rule.card.content_sha256, located.event_ids[index]),
-        rule_id=rule.card.id,
+        finding_id=finding_id(card.id, card.content_sha256, located.event_ids[index]),
+        rule_id=card.id,
         event_id=located.event_ids[index],
-        key=alert_key(rule.card.id, source.unit, source.realm, group),
+        key=key,
         group=group,
-        level=rule.card.level,
+        level=card.level,
         layer=source.layer,
         unit=source.unit,
         realm=source.realm,
@@ -77,7 +124,7 @@ def _finding(located: Located, index: int, number: int, snapshot: Snapshot) -> F
         received=located.received,
         offset=located.offset,
         entities=_present(ENTITIES, header),
-        matched=explain(snapshot.engine, number, fields, located.group.type),
+        matched=matched,
     )
 
 

@@ -6,11 +6,11 @@ import msgspec
 
 from soc_model.alert import ENTITY_VALUES, AlertDelta
 from soc_model.finding import Finding, RuleCard
-from soc_model.outcome import Outcome
+from soc_model.outcome import Outcome, Storm
 
 
 def fold(outcomes: Iterable[Outcome]) -> list[AlertDelta]:
-    """One delta for each alert key that has findings, in the order of first findings.
+    """One delta for each alert key that has findings, in the order of first findings; storms count in full.
 
     ``matched`` and ``sample_event_id`` come from the first finding; the rule card from the latest outcome.
     """
@@ -20,6 +20,8 @@ def fold(outcomes: Iterable[Outcome]) -> list[AlertDelta]:
             card = outcome.cards[finding.rule_id]
             known = found.get(finding.key)
             found[finding.key] = _first(finding, card) if known is None else _added(known, finding, card)
+        for storm in outcome.storms:
+            found[storm.key] = _stormed(found[storm.key], storm)
     return list(found.values())
 
 
@@ -55,6 +57,16 @@ def _added(delta: AlertDelta, finding: Finding, card: RuleCard) -> AlertDelta:
         last_seen=max(delta.last_seen, finding.at),
         first_offset=min(delta.first_offset, finding.offset),
         last_offset=max(delta.last_offset, finding.offset),
+    )
+
+
+def _stormed(delta: AlertDelta, storm: Storm) -> AlertDelta:
+    return msgspec.structs.replace(
+        delta,
+        count=delta.count + storm.count,
+        storm_count=delta.storm_count + storm.count,
+        first_seen=min(delta.first_seen, storm.first_seen),
+        last_seen=max(delta.last_seen, storm.last_seen),
     )
 
 

@@ -7,6 +7,7 @@ The one thing to know: it is the center's own pipeline on chunks cut from files,
 import csv
 import gzip
 import io
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -166,7 +167,7 @@ class FileScan:
     def _piece(self, piece: Records) -> None:
         batch = self._batch(piece)
         located = list(locate(batch, self.snapshot.wanted, any_time=True))
-        outcome = detect(located, self.snapshot, batch.offset, batch.received)
+        outcome = detect(located, self.snapshot, batch.offset, batch.received, keep=sys.maxsize)
         records = self._numbers(located)
         self._count(located)
         for finding in outcome.findings:

@@ -21,7 +21,8 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     """One alert (告警): the findings with ``key`` whose journal offset is in [first_offset, last_offset].
 
     ``first_seen`` and ``last_seen`` are event times; ``created`` and ``updated`` are the center's own. ``matched`` and
-    ``sample_event_id`` come from the first finding, as the example of why it fired.
+    ``sample_event_id`` come from the first finding, as the example of why it fired. Of ``count`` findings
+    ``storm_count`` were counted only (风暴): their events are in the archive, they themselves were not kept.
     """
 
     id: int
@@ -44,6 +45,7 @@ class Alert(msgspec.Struct, frozen=True, kw_only=True):
     entities: dict[str, list[str]]
     matched: dict[str, str]
     sample_event_id: str
+    storm_count: int = 0
 
 
 class AlertDelta(msgspec.Struct, frozen=True, kw_only=True):
@@ -68,6 +70,7 @@ class AlertDelta(msgspec.Struct, frozen=True, kw_only=True):
     entities: dict[str, list[str]]
     matched: dict[str, str]
     sample_event_id: str
+    storm_count: int = 0
 
 
 ENTITY_VALUES = 50

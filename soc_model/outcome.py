@@ -7,6 +7,9 @@ import msgspec
 from soc_model.finding import Finding, RuleCard
 from soc_model.layer import Layer, Realm
 
+#: Findings of one rule that are kept singly of one batch; more are a storm.
+KEPT = 100
+
 
 class RowBlock(msgspec.Struct, frozen=True, kw_only=True):
     """Archive rows of one event group: ``constants`` hold for all rows, ``columns`` are lists of ``rows`` values.
@@ -45,8 +48,22 @@ class Stat(msgspec.Struct, frozen=True, kw_only=True):
     last_problem: str = ""
 
 
+class Storm(msgspec.Struct, frozen=True, kw_only=True):
+    """Findings of one rule and alert key that were counted, not kept (风暴); the outcome has at least one of the key
+    that was kept. ``first_seen`` and ``last_seen`` are event times."""
+
+    rule_id: str
+    key: str
+    count: int
+    first_seen: int
+    last_seen: int
+
+
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything one batch came to; ``snapshot`` names the rules that decided it."""
+    """Everything one batch came to; ``snapshot`` names the rules that decided it.
+
+    ``findings`` are the first ``KEPT`` of each rule and the first of each alert key, ``storms`` count the others.
+    """
 
     offset: int
     received: int
@@ -55,3 +72,4 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     cards: dict[str, RuleCard]
     stats: list[Stat]
     blocks: list[RowBlock]
+    storms: list[Storm] = []

@@ -198,7 +198,7 @@ def _alert(row: Row[Any], cards: dict[int, RuleCard]) -> Alert:
     if row.card_id not in cards:
         cards[row.card_id] = msgspec.json.decode(row.body, type=RuleCard)
     values = row._mapping
-    plain = ("id", "key", "unit", "source_id", "count", "first_seen", "last_seen", "created", "updated")
+    plain = ("id", "key", "unit", "source_id", "count", "storm_count", "first_seen", "last_seen", "created", "updated")
     return Alert(
         **{name: values[name] for name in (*plain, "first_offset", "last_offset", "sample_event_id")},
         **{name: msgspec.json.decode(values[name]) for name in ("group", "entities", "matched")},

@@ -131,6 +131,7 @@ def _united(one: AlertDelta, two: AlertDelta) -> AlertDelta:
         rule=two.rule,
         level=max(one.level, two.level, key=lambda level: level.rank),
         count=one.count + two.count,
+        storm_count=one.storm_count + two.storm_count,
         first_seen=min(one.first_seen, two.first_seen),
         last_seen=max(one.last_seen, two.last_seen),
         first_offset=min(one.first_offset, two.first_offset),
@@ -150,7 +151,7 @@ def _entities(*parts: dict[str, list[str]]) -> dict[str, list[str]]:
 
 def _opened(new_id: int, delta: AlertDelta, card_id: int, now: int) -> _Change:
     entities = _entities(storable(delta.entities))
-    row = {name: getattr(delta, name) for name in ("key", "count", *_WIDENED, "source_id", "sample_event_id")}
+    row = {name: getattr(delta, name) for name in ("key", *_COUNTED, *_WIDENED, "source_id", "sample_event_id")}
     row |= {"id": new_id, "open_key": delta.key, "level": delta.level.rank, "created": now, "updated": now}
     row |= {"group": jsoned(delta.group), "matched": jsoned(delta.matched), "entities": jsoned(entities)}
     place = _Cell(delta.unit, delta.realm, delta.layer, delta.level.rank, AlertState.NEW, card_id)
@@ -161,7 +162,8 @@ def _updated(known: RowMapping, delta: AlertDelta, card_id: int, now: int) -> _C
     had = msgspec.json.decode(known["entities"], type=dict[str, list[str]])
     entities = _entities(had, storable(delta.entities))
     level = max(known["level"], delta.level.rank)
-    row = dict(_own(known)) | {"level": level, "count": known["count"] + delta.count, "updated": now}
+    row = dict(_own(known)) | {"level": level, "updated": now}
+    row |= {name: known[name] + getattr(delta, name) for name in _COUNTED}
     row |= {name: min(known[name], getattr(delta, name)) for name in ("first_seen", "first_offset")}
     row |= {name: max(known[name], getattr(delta, name)) for name in ("last_seen", "last_offset")}
     row["entities"] = jsoned(entities)
@@ -182,7 +184,7 @@ def _known_by_key(connection: Connection, keys: Sequence[str]) -> Sequence[RowMa
 
 
 def _own(row: RowMapping) -> Iterator[tuple[str, Any]]:
-    return ((name, row[name]) for name in ("id", "open_key", "count", *_WIDENED, "level", "updated", "entities"))
+    return ((name, row[name]) for name in ("id", "open_key", *_COUNTED, *_WIDENED, "level", "updated", "entities"))
 
 
 def _card_ids(connection: Connection, cards: dict[int, RuleCard]) -> dict[int, int]:
@@ -241,6 +243,7 @@ def _slices(keys: list[str]) -> Iterator[list[str]]:
     return (keys[begin : begin + SLICE] for begin in range(0, len(keys), SLICE))
 
 
+_COUNTED = ("count", "storm_count")
 _WIDENED = ("first_seen", "last_seen", "first_offset", "last_offset")
 _UPDATE = (
     update(alert)
@@ -248,7 +251,7 @@ _UPDATE = (
     .values(
         {
             name: bindparam(f"new_{name}")
-            for name in ("open_key", "cell_id", "level", "count", *_WIDENED, "updated", "entities")
+            for name in ("open_key", "cell_id", "level", *_COUNTED, *_WIDENED, "updated", "entities")
         }
     )
 )

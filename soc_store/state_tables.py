@@ -8,7 +8,7 @@ counts are sums over cells, and a filter is a set of cells.
 from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 #: The newest migration; a state database of another revision is refused.
-REVISION = "0001"
+REVISION = "0005"
 NAME = "fengsui-state"
 
 tables = MetaData()
@@ -64,6 +64,7 @@ alert = Table(
     Column("group", Text, nullable=False),
     Column("entities", Text, nullable=False),
     Column("matched", Text, nullable=False),
+    Column("storm_count", BigInteger, nullable=False, server_default="0"),  # of count: those not kept singly
     # Each sort has an index that holds all a filter looks at, so that paging reads no row it does not show.
     Index("alert_by_last_seen", "last_seen", "id", "cell_id", "level"),
     Index("alert_by_level", "level", "last_seen", "id", "cell_id"),

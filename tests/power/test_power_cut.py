@@ -183,7 +183,7 @@ class Found:
     """What is in a center after a cut, as it should be for every cut."""
 
     events: Counter[str] = field(default_factory=Counter)
-    findings: int = 0
+    found: int = 0  # findings, and what storms counted
     alerts: dict[str, int] = field(default_factory=dict)
     proof: int = -1
     falls: list[str] = field(default_factory=list)
@@ -196,7 +196,7 @@ def found_in(center: Center) -> Found:
         print(proof.stdout, proof.stderr)
     return Found(
         events=archived(center.data),
-        findings=sum(len(findings_of(center, alert)) for alert in alerts(center)),
+        found=sum(len(findings_of(center, alert)) + alert.storm_count for alert in alerts(center)),
         alerts={alert.group["host.name"]: alert.count for alert in alerts(center)},
         proof=proof.returncode,
         falls=re.findall(r".*ended \(.*|.*could not.*|Traceback.*", center.output.read_text()),
@@ -224,7 +224,7 @@ def findings_of(center: Center, alert: Alert) -> set[str]:
 def test_nothing_acknowledged_is_lost_or_doubled(run: Run, cuts: int) -> None:
     expected = Found(
         events=Counter(dict.fromkeys(run.sent, 1)),
-        findings=len(run.sent),
+        found=len(run.sent),
         alerts=dict(Counter(uid.partition("-")[0] for uid in run.sent)),
         proof=0,
     )

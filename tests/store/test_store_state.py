@@ -99,6 +99,14 @@ def test_a_delta_widens_the_open_alert(state):
     assert state.counts(SYSTEM, ALL).by_level == {Level.CRITICAL: 1}
 
 
+def test_what_a_storm_counted_is_kept_apart_too(state):
+    state.commit_tick([delta(count=300, storm_count=200), delta(count=1)], 1, NOON)
+    assert (state.alert(SYSTEM, 1).count, state.alert(SYSTEM, 1).storm_count) == (301, 200)
+    state.commit_tick([delta(count=150, storm_count=50)], 2, NOON)
+    state.set_state(SYSTEM, 1, AlertState.CLOSED, "p", NOON)
+    assert (state.alert(SYSTEM, 1).count, state.alert(SYSTEM, 1).storm_count) == (451, 250)
+
+
 def test_deltas_of_one_key_in_one_tick_are_one_alert(state):
     assert state.commit_tick([delta(count=1), delta(count=2, level=Level.LOW)], 1, NOON) == [1]
     one = state.alert(SYSTEM, 1)
@@ -388,6 +396,18 @@ def test_what_is_no_state_database_is_refused(url, tmp_path):
     for migrate in (True, False):
         with pytest.raises(Problem, match="is not a fengsui-state database"):
             State.open(url, migrate=migrate)
+
+
+def test_alerts_from_before_storms_were_counted_have_none(url, state):
+    state.commit_tick([delta(count=3)], 1, NOON)
+    state.close()
+    with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
+        connection.execute("ALTER TABLE alert DROP COLUMN storm_count")
+        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+    connection.close()
+    again = State.open(url, migrate=True)
+    assert (again.alert(SYSTEM, 1).count, again.alert(SYSTEM, 1).storm_count) == (3, 0)
+    again.close()
 
 
 def test_a_due_migration_is_backed_up_first(url, state, tmp_path):
