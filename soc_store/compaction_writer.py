@@ -77,8 +77,7 @@ class Compactor:
     def clear(self) -> None:
         """Remove the files that were replaced for long enough."""
         while self._leaving and self._leaving[0][0] <= self._now():
-            remove(self._leaving[0][1])
-            self._leaving.popleft()
+            remove(self._leaving.popleft()[1])  # what cannot be removed goes when the archive is opened
 
     def close(self) -> None:
         """Remove what is left to be removed, as far as possible now."""
