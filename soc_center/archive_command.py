@@ -1,4 +1,4 @@
-"""``fengsui archive``: whether the archive is as it was sealed, and a signed checkpoint of it now."""
+"""``fengsui archive``: whether the archive is as it was sealed, a signed checkpoint of it, and its compaction, now."""
 
 import time
 from datetime import UTC, datetime
@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from soc_center.compacting import NAME, first_open_day, rule_of
+from soc_center.compaction_request import CompactionAnswer, request_compaction
 from soc_center.custody import REQUEST, checkpoint_folder, key_file, sign_checkpoints
 from soc_center.folder import DataFolder
 from soc_center.gauge import now_us
@@ -14,16 +16,20 @@ from soc_center.settings import ArchiveSettings, read_settings
 from soc_center.wake import wake
 from soc_model.layer import Realm
 from soc_model.problem import Problem
+from soc_store.archive import Archive
 from soc_store.checkpoint import Checkpoint, CheckpointFile, file_of
+from soc_store.compaction_merge import merge_segments, unfinished_file
+from soc_store.compaction_writer import Round
 from soc_store.lock import FolderLock
 from soc_store.signing_key import VerifyingKey, public_path, read_verifying_key
 from soc_store.verify import Fault, Verdict, verify_realm
 
 BROKEN = 1
 WAIT_S = 30.0
+COMPACT_S = 86_400.0
 Data = Annotated[Path, typer.Option("--data", help="the data directory")]
 
-archive_app = typer.Typer(help="The archive: proved, and checkpoints signed.", no_args_is_help=True)
+archive_app = typer.Typer(help="The archive: proved, compacted, and checkpoints signed.", no_args_is_help=True)
 
 
 @archive_app.command()
@@ -62,7 +68,8 @@ def verify(
 
 def told(verdict: Verdict) -> str:
     """A verdict in one line."""
-    seen = f"{verdict.entries} entries, {verdict.segments} segments ({verdict.removed} removed by retention)"
+    seen = f"{verdict.entries} entries, {verdict.segments} segments ({verdict.removed} removed by retention"
+    seen += f", {verdict.replaced} merged by {verdict.compactions} compactions)"
     seen += f", {verdict.events} events, {verdict.findings} findings"
     if verdict.faults:
         return f"BROKEN, {verdict.faults} faults; {seen}"
@@ -98,6 +105,51 @@ def checkpoint(data: Data = Path("var/data")) -> None:
         typer.echo(f"{one.realm}: checkpoint {moment(one.time)}, sequence {one.sequence}, head {one.head}")
     if not made:
         typer.echo("nothing is sealed yet")
+
+
+@archive_app.command()
+def compact(data: Data = Path("var/data")) -> None:
+    """Merge small segments now: by the archiver where it runs, else here. Exit 1 when some could not be merged."""
+    folder = DataFolder(data.resolve())
+    if not folder.archive.is_dir():
+        raise Problem(str(folder.archive), "there is no archive")
+    settings = archive_settings(folder)
+    try:
+        FolderLock.take(folder.archive).release()
+    except Problem:
+        answer = request_compaction(folder.run, now_us, lambda *_: None, time_s=COMPACT_S)
+    else:
+        answer = _compacted(folder, settings)
+    for problem in answer.problems:
+        typer.echo(problem)
+    typer.echo(f"{answer.replaced} segments became {answer.merges}{'' if answer.complete else ', and more is left'}")
+    seen = f"{answer.segments_before} segments, {answer.bytes_before} bytes"
+    typer.echo(f"before {seen}; after {answer.segments_after} segments, {answer.bytes_after} bytes")
+    raise typer.Exit(BROKEN if answer.problems else 0)
+
+
+def _compacted(folder: DataFolder, settings: ArchiveSettings) -> CompactionAnswer:
+    """What is merged here, without an archiver."""
+    archive, problems, merges, replaced = Archive.open(folder.archive, now_us), [], 0, 0
+    try:
+        walk = Round(archive.compactor, rule_of(settings), first_open_day(now_us()))
+        while merge := walk.next():
+            try:
+                merged = merge_segments(folder.archive, merge, NAME)
+            except Problem as problem:
+                archive.compactor.discard(merge, unfinished_file(merge, NAME))
+                problems.append(str(problem))
+                continue
+            archive.compactor.replace(merge, merged, now_us())
+            merges, replaced = merges + 1, replaced + len(merge.segments)
+        before, after = walk.before, archive.compactor.size()
+    finally:
+        archive.close()
+    sizes = {"segments_before": before.segments, "segments_after": after.segments}
+    sizes |= {"bytes_before": before.bytes, "bytes_after": after.bytes}
+    return CompactionAnswer(
+        id="", at=now_us(), complete=True, merges=merges, replaced=replaced, problems=problems, **sizes
+    )
 
 
 def archive_settings(folder: DataFolder) -> ArchiveSettings:

@@ -20,6 +20,7 @@ from soc_center.syslog_check import wrong_syslog
 from soc_model.layer import Level, Realm, Unit
 from soc_model.problem import Problem
 from soc_model.source import Source
+from soc_store.compaction import ROWS as COMPACT_ROWS
 from soc_store.durable import publish
 from soc_store.manifest_entry import LAWFUL_DAYS
 
@@ -83,7 +84,8 @@ class ArchiveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     ``retention_days`` counts from the day received; fewer than the law's 180 need a ``retention_decision`` (who, when,
     why). ``checkpoints`` is a folder outside the data directory (default: beside it, with ``-checkpoints``),
     ``checkpoint_key`` the file of the private key (default: ``key`` in that folder). With less than ``min_free_bytes``
-    free on the disk of the data directory nothing is taken in.
+    free on the disk of the data directory nothing is taken in. ``compact``: every hour small segments become one, until
+    it has ``compact_rows``.
     """
 
     seal_rows: Annotated[int, msgspec.Meta(ge=1, le=1_000_000)] = 20_000
@@ -93,6 +95,8 @@ class ArchiveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     checkpoints: str = ""
     checkpoint_key: str = ""
     min_free_bytes: Annotated[int, msgspec.Meta(ge=0)] = 1 << 30
+    compact: bool = True
+    compact_rows: Annotated[int, msgspec.Meta(ge=2, le=2_000_000)] = COMPACT_ROWS
 
 
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):

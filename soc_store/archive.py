@@ -15,6 +15,7 @@ from soc_model.finding import Finding
 from soc_model.layer import Layer, Realm
 from soc_model.outcome import Outcome, RowBlock, Stat
 from soc_model.problem import Problem
+from soc_store.compaction_writer import Compactor
 from soc_store.day import day_of
 from soc_store.durable import make_folder
 from soc_store.lock import FolderLock
@@ -56,6 +57,7 @@ class Archive:
         self._lock = FolderLock.take(folder)
         self._manifests: dict[Realm, Manifest] = {}
         self._gathered: dict[Partition, _Gathered] = {}
+        self.compactor = Compactor(folder, self._manifests, now)
         try:
             for realm in Realm:
                 if (folder / realm).is_dir():
@@ -191,6 +193,7 @@ class Archive:
     def close(self) -> None:
         """Let go of everything; what is not sealed is added again from the outcome log."""
         self._duckdb.close()
+        self.compactor.close()
         for manifest in self._manifests.values():
             manifest.close()
         self._lock.release()

@@ -48,7 +48,7 @@ class ArchiveView:
 
 def read_view(data: Path, realms: Sequence[Realm], read: Callable[[ArchiveView], T]) -> T:
     """What ``read`` gives on a view of the data folder; it is called again when a log file was dropped, or a segment
-    retired, under it."""
+    retired or replaced, under it."""
     while True:
         with ExitStack() as stack:
             log = OutcomeReader(data / "outcomes")
@@ -64,7 +64,7 @@ def read_view(data: Path, realms: Sequence[Realm], read: Callable[[ArchiveView],
             try:
                 found = read(ArchiveView(through, manifests, log))
             except Exception:
-                if all(_last_retention(data, realm) == view.last_retention() for realm, view in manifests.items()):
+                if all(_last_removal(data, realm) == view.last_removal() for realm, view in manifests.items()):
                     raise
                 continue
             if log.first() == first:
@@ -82,12 +82,12 @@ def sealed_through(data: Path) -> int:
     return through
 
 
-def _last_retention(data: Path, realm: Realm) -> int:
-    """The last retention of a realm by now: what it names was removed, and is not there to be read any more."""
+def _last_removal(data: Path, realm: Realm) -> int:
+    """The last retention or compaction of a realm by now: what it names may not be there to be read any more."""
     manifest = _open(data / "archive" / realm)
     if manifest is None:
         return 0
-    last = manifest.last_retention()
+    last = manifest.last_removal()
     manifest.close()
     return last
 

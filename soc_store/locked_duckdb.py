@@ -1,4 +1,4 @@
-"""DuckDB, held to one folder, one gibibyte and two threads.
+"""DuckDB, held to one folder, one gibibyte and two threads, or less.
 
 It is loaded at the first use, because the serve process knows the words of the search and must not carry it.
 """
@@ -13,13 +13,13 @@ MEMORY = "1GiB"
 THREADS = 2
 
 
-def open_duckdb(folder: Path) -> "DuckDBPyConnection":
+def open_duckdb(folder: Path, *, memory: str = MEMORY, threads: int = THREADS) -> "DuckDBPyConnection":
     """A connection that sees files below ``folder`` only, loads no extension and cannot be set otherwise."""
     import duckdb  # noqa: PLC0415
 
     settings: dict[str, str | bool | int | float | list[str]] = {
-        "threads": THREADS,
-        "memory_limit": MEMORY,
+        "threads": threads,
+        "memory_limit": memory,
         "temp_directory": "",
         "autoinstall_known_extensions": False,
         "autoload_known_extensions": False,

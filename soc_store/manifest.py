@@ -2,7 +2,8 @@
 
 ``archive/<realm>/manifest.db``. One transaction (``synchronous=FULL``) seals a partition: its entries, its counts, how
 far the partition is sealed, and how far the archive is. Another retires segments: the entry that says so, and the move
-of theirs from ``segment``, which searches read, to ``removed``. Needs no DuckDB.
+of theirs from ``segment``, which searches read, to ``removed``. A third puts a compaction in the place of segments, and
+moves theirs to ``replaced``. Needs no DuckDB.
 """
 
 import sqlite3
@@ -15,7 +16,18 @@ import msgspec
 
 from soc_model.layer import Layer, Realm
 from soc_model.outcome import Stat
-from soc_store.manifest_entry import Entry, Retention, Segment, digest_of, ranges
+from soc_store.manifest_compaction import (
+    Crowd,
+    compactions_named_wrongly,
+    crowds,
+    extra_tables,
+    extras,
+    move_replaced,
+    note_compaction,
+    partition_segments,
+    replaced_rows,
+)
+from soc_store.manifest_entry import Compaction, Entry, Retention, Segment, digest_of, ranges
 from soc_store.versions import FileKind, create, open_reader, open_writer
 
 FILE = "manifest.db"
@@ -23,16 +35,9 @@ _SEGMENT = """sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, layer TEXT NOT N
   file TEXT NOT NULL, first_offset INTEGER NOT NULL, last_offset INTEGER NOT NULL, rows INTEGER NOT NULL,
   min_time INTEGER NOT NULL, max_time INTEGER NOT NULL, bytes INTEGER NOT NULL, alg TEXT NOT NULL,
   merkle_root TEXT NOT NULL, file_digest TEXT NOT NULL, previous TEXT NOT NULL, digest TEXT NOT NULL"""
-#: What version 2 added: {} is TEMP for a reader of a file of version 1, which has nothing removed.
-_RETENTION = f"""
-CREATE {{}} TABLE removed({_SEGMENT});
-CREATE {{}} TABLE retention(sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, before TEXT NOT NULL,
-  days INTEGER NOT NULL, basis TEXT NOT NULL, decision TEXT NOT NULL, segments TEXT NOT NULL, alg TEXT NOT NULL,
-  previous TEXT NOT NULL, digest TEXT NOT NULL);
-"""
 KIND = FileKind(
     "fengsui-manifest",
-    2,
+    3,
     f"""
 CREATE TABLE segment({_SEGMENT});
 CREATE INDEX segment_time ON segment(kind, max_time);
@@ -44,8 +49,13 @@ CREATE TABLE stat(source_id TEXT, dataset TEXT, day TEXT, layer TEXT, unit TEXT,
   time_flagged INTEGER NOT NULL, quarantined INTEGER NOT NULL, findings INTEGER NOT NULL,
   last_received INTEGER NOT NULL, lag_max_s REAL NOT NULL, last_problem TEXT NOT NULL,
   PRIMARY KEY (source_id, dataset, day, layer, unit, realm)) WITHOUT ROWID;
-{_RETENTION.format("", "")}""",
+CREATE TABLE removed({_SEGMENT});
+CREATE TABLE retention(sequence INTEGER PRIMARY KEY, at INTEGER NOT NULL, before TEXT NOT NULL,
+  days INTEGER NOT NULL, basis TEXT NOT NULL, decision TEXT NOT NULL, segments TEXT NOT NULL, alg TEXT NOT NULL,
+  previous TEXT NOT NULL, digest TEXT NOT NULL);
+{extra_tables(_SEGMENT)}""",
 )
+_COLUMNS = ", ".join(Segment.__struct_fields__)
 _INSERT = "INSERT INTO segment VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)"
 _SEALED = "INSERT INTO sealed VALUES (?, ?, ?) ON CONFLICT DO UPDATE SET through = excluded.through"
 _PROGRESS = "INSERT INTO progress VALUES ('through', ?) ON CONFLICT DO UPDATE SET value = max(value, excluded.value)"
@@ -61,7 +71,7 @@ INSERT INTO stat VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONF
 _BY_TIME = """
 SELECT * FROM segment WHERE kind = 'events' AND max_time >= ? AND min_time < ? ORDER BY max_time DESC, sequence DESC
 """
-_TABLES = ("segment", "removed", "retention")
+_TABLES = ("segment", "removed", "replaced", "retention")
 _LAST = " UNION ALL ".join(f"SELECT max(sequence) AS last FROM {table}" for table in _TABLES)  # noqa: S608 - our own
 _EXPIRED = "SELECT sequence FROM segment WHERE day < ? ORDER BY sequence LIMIT ?"
 _BY_OFFSET = "SELECT * FROM segment WHERE kind = 'findings' AND last_offset >= ? AND first_offset <= ?"
@@ -107,9 +117,9 @@ class Manifest:
         return _last(self._connection)
 
     def is_removed(self, sequence: int) -> bool:
-        """Whether that segment was retired; its file has no business on the disk."""
-        found = self._connection.execute("SELECT 1 FROM removed WHERE sequence = ?", (sequence,)).fetchone()
-        return found is not None
+        """Whether that segment was retired or replaced; its file has no business on the disk."""
+        sql = "SELECT 1 FROM removed WHERE sequence = :s UNION ALL SELECT 1 FROM replaced WHERE sequence = :s"
+        return self._connection.execute(sql, {"s": sequence}).fetchone() is not None
 
     def sealed(self) -> dict[tuple[str, str], int]:
         """By (layer, day): every row of that partition at or below this offset is sealed."""
@@ -156,6 +166,33 @@ class Manifest:
                 connection.execute("DELETE FROM segment WHERE sequence BETWEEN ? AND ?", (first, end))
         return retired
 
+    def replace(self, entry: Compaction) -> bool:
+        """Write the entry (its chain fields are set here) in the place of the segments it names, all or nothing;
+        ``False``, and nothing is written, when one of them is not there any more."""
+        connection = self._connection
+        connection.execute("BEGIN IMMEDIATE")
+        with connection:
+            if not move_replaced(connection, _COLUMNS, entry):
+                return False
+            linked = msgspec.structs.replace(entry, previous=_digest_at(connection, entry.sequence - 1))
+            _write_compaction(connection, msgspec.structs.replace(linked, digest=digest_of(linked)))
+        return True
+
+    def crowds(self) -> list[Crowd]:
+        """The partitions that have more than one segment of a kind, the oldest day first."""
+        return crowds(self._connection)
+
+    def partition(self, crowd: Crowd) -> list[Segment]:
+        """The segments of a kind in a partition, in the order of their rows."""
+        rows = [("segment", row) for row in partition_segments(self._connection, _COLUMNS, crowd)]
+        found = (entry_of(table, row) for table, row in _with_extras(self._connection, rows))
+        return [entry for entry in found if isinstance(entry, Segment)]
+
+    def size(self) -> tuple[int, int]:
+        """How many segments searches see, and their bytes."""
+        (segments, size) = self._connection.execute("SELECT count(*), coalesce(sum(bytes), 0) FROM segment").fetchone()
+        return int(segments), int(size)
+
     def close(self) -> None:
         """Let go of the file."""
         self._connection.close()
@@ -169,8 +206,8 @@ class ManifestReader:
         self._connection.execute("BEGIN")
         self.sealed = _sealed(self._connection)  # the first read begins the view
         self.through = _through(self._connection)
-        if not _has_retention(self._connection):
-            for statement in _RETENTION.format("TEMP", "TEMP").split(";"):
+        if not _has_compaction(self._connection):
+            for statement in extra_tables(_SEGMENT, "TEMP").split(";"):
                 self._connection.execute(statement)
 
     def by_time(self, since: int, until: int) -> list[Segment]:
@@ -193,9 +230,21 @@ class ManifestReader:
         """Up to ``limit`` entries after a sequence, in sequence: the table each stands in and its row, as it stands."""
         found: list[tuple[str, tuple[Any, ...]]] = []
         for table in _TABLES:
-            sql = f"SELECT * FROM {table} WHERE sequence > ? ORDER BY sequence LIMIT ?"  # noqa: S608 - one of ours
+            columns = "*" if table == "retention" else _COLUMNS
+            sql = f"SELECT {columns} FROM {table} WHERE sequence > ? ORDER BY sequence LIMIT ?"  # noqa: S608 - ours
             found += [(table, row) for row in self._connection.execute(sql, (after, limit))]
-        return sorted(found, key=lambda entry: entry[1][0])[:limit]
+        ordered = sorted(found, key=lambda entry: entry[1][0])[:limit]
+        return list(_with_extras(self._connection, ordered))
+
+    def is_replaced(self, sequence: int) -> bool:
+        """Whether a compaction has the rows of that segment."""
+        found = self._connection.execute("SELECT 1 FROM replaced WHERE sequence = ?", (sequence,)).fetchone()
+        return found is not None
+
+    def replaced_by(self, sequence: int) -> list[tuple[Any, ...]]:
+        """The rows of the segments that a compaction replaced, as ``entries`` gives them, in no certain order."""
+        rows = [("replaced", row) for row in replaced_rows(self._connection, _COLUMNS, sequence)]
+        return [row for _, row in _with_extras(self._connection, rows)]
 
     def retentions(self) -> Iterator[Retention]:
         """The retention entries that can be read, in sequence."""
@@ -206,9 +255,9 @@ class ManifestReader:
                     yield entry
 
     def names(self, sequence: int, file: str) -> bool:
-        """Whether an entry, removed or not, has that sequence and file."""
+        """Whether an entry, removed, replaced or not, has that sequence and file."""
         sql = "SELECT 1 FROM {} WHERE sequence = ? AND file = ?"
-        tables = ("segment", "removed")
+        tables = ("segment", "removed", "replaced")
         return any(self._connection.execute(sql.format(table), (sequence, file)).fetchone() for table in tables)
 
     def last_retention(self) -> int:
@@ -216,13 +265,23 @@ class ManifestReader:
         (last,) = self._connection.execute("SELECT coalesce(max(sequence), 0) FROM retention").fetchone()
         return int(last)
 
+    def last_removal(self) -> int:
+        """The sequence of the last entry that took segments from what searches see, 0 before the first."""
+        (last,) = self._connection.execute("SELECT coalesce(max(sequence), 0) FROM compaction").fetchone()
+        return max(int(last), self.last_retention())
+
     def digest(self, sequence: int) -> str:
         """The digest of an entry, empty when it is not there."""
         return _digest_at(self._connection, sequence)
 
     def counts(self) -> dict[str, int]:
-        """How many segments and rows of each kind were ever sealed, and how many segments were removed since."""
-        sealed = "SELECT kind, rows FROM segment UNION ALL SELECT kind, rows FROM removed"
+        """How many segments and rows of each kind were ever sealed, and how many segments were removed since; a
+        compaction seals nothing."""
+        whole = " UNION ALL ".join(
+            f"SELECT kind, rows, sequence FROM {table}"  # noqa: S608 - one of ours
+            for table in ("segment", "removed", "replaced")
+        )
+        sealed = f"SELECT kind, rows FROM ({whole}) WHERE sequence NOT IN (SELECT sequence FROM compaction)"  # noqa: S608
         sql = f"SELECT kind, count(*), sum(rows) FROM ({sealed}) GROUP BY kind"  # noqa: S608 - our own
         found = {kind: (segments, rows) for kind, segments, rows in self._connection.execute(sql)}
         (removed,) = self._connection.execute("SELECT count(*) FROM removed").fetchone()
@@ -243,7 +302,7 @@ class ManifestReader:
         found = [str(text) for (text,) in self._connection.execute("PRAGMA integrity_check(10)") if text != "ok"]
         for layer, day, counted, sealed in self._connection.execute(_MISCOUNTED):
             found.append(f"counts {counted} events of {layer} on {day}, but its segments were sealed with {sealed}")
-        return found
+        return found + compactions_named_wrongly(self._connection)
 
     def stats(self) -> list[Stat]:
         """The counts of all sealed rows."""
@@ -259,14 +318,29 @@ def _upgrade(connection: sqlite3.Connection) -> None:
     """Bring a file of the version before to this one."""
     connection.execute("BEGIN IMMEDIATE")
     with connection:
-        if not _has_retention(connection):
-            for statement in _RETENTION.format("", "").split(";"):
+        if not _has_compaction(connection):
+            for statement in extra_tables(_SEGMENT).split(";"):
                 connection.execute(statement)
             connection.execute("UPDATE meta SET value = ? WHERE name = 'version'", (KIND.version,))
 
 
-def _has_retention(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'retention'").fetchone() is not None
+def _has_compaction(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'compaction'").fetchone() is not None
+
+
+def _write_compaction(connection: sqlite3.Connection, entry: Compaction) -> None:
+    connection.execute(_INSERT, tuple(getattr(entry, name) for name in Segment.__struct_fields__))
+    note_compaction(connection, entry)
+
+
+def _with_extras(
+    connection: sqlite3.Connection, entries: Sequence[tuple[str, tuple[Any, ...]]]
+) -> Iterator[tuple[str, tuple[Any, ...]]]:
+    """Rows of segments, those of compactions with what only these have, before the chain fields."""
+    more = extras(connection, [row[0] for _, row in entries])
+    for table, row in entries:
+        known = table != "retention" and row[0] in more
+        yield table, (*row[:-2], *more[row[0]], *row[-2:]) if known else row
 
 
 def _write_retention(connection: sqlite3.Connection, entry: Retention) -> None:
@@ -291,7 +365,7 @@ def _digest_at(connection: sqlite3.Connection, sequence: int) -> str:
 def entry_of(table: str, row: tuple[Any, ...]) -> Entry:
     """The entry that a row of a table is; raises ``msgspec.MsgspecError`` when it is none."""
     if table != "retention":
-        return _segment(row)
+        return _segment(row) if len(row) == len(Segment.__struct_fields__) else _compaction(row)
     named = dict(zip(Retention.__struct_fields__, row, strict=True))
     named["segments"] = msgspec.json.decode(named["segments"])
     return msgspec.convert(named | {"type": "retention"}, Retention)
@@ -309,6 +383,13 @@ def _through(connection: sqlite3.Connection) -> int:
 
 def _segment(row: tuple[Any, ...]) -> Segment:
     return msgspec.convert(dict(zip(Segment.__struct_fields__, row, strict=True)), Segment)
+
+
+def _compaction(row: tuple[Any, ...]) -> Compaction:
+    names = (*Segment.__struct_fields__[:-2], "at", "replaced", *Segment.__struct_fields__[-2:])
+    named = dict(zip(names, row, strict=True))
+    named["replaced"] = msgspec.json.decode(named["replaced"])
+    return msgspec.convert(named | {"type": "compaction"}, Compaction)
 
 
 _STAT_COLUMNS = (

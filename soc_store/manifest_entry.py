@@ -1,4 +1,5 @@
-"""The entries of a manifest: sealed segments, and retentions that say which of them were removed and why.
+"""The entries of a manifest: sealed segments, compactions that put one in the place of many, and retentions that say
+which were removed and why.
 
 All entries of a realm are one chain by sequence: each holds the digest of the one before. An entry's digest is over all
 its other fields, as sorted JSON, so that none can be changed, taken out or put in without changing all that follow.
@@ -61,7 +62,18 @@ class Retention(msgspec.Struct, frozen=True, kw_only=True, tag="retention"):
     digest: str = ""
 
 
-Entry = Segment | Retention
+class Compaction(Segment, frozen=True, kw_only=True, tag="compaction"):
+    """One file with the rows of the segments it replaced, in the order of ``replaced`` (their sequences).
+
+    ``merkle_root`` is over all of them in row order, so the root of each replaced one is that of a slice; how many rows
+    those have and what their roots are stands in their own entries, which stay in the chain. ``at`` is when (µs).
+    """
+
+    at: int
+    replaced: list[int]
+
+
+Entry = Segment | Compaction | Retention
 
 
 def file_of(kind: SegmentKind, day: str, layer: str, sequence: int) -> str:

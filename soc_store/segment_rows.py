@@ -1,13 +1,14 @@
 """The rows of a sealed segment against its entry: their number, Merkle root, times, offsets and place."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from soc_model.layer import Realm
 from soc_store import merkle
+from soc_store.compaction import Slice
 from soc_store.day import day_of
-from soc_store.manifest_entry import Segment
+from soc_store.manifest_entry import Segment, SegmentKind
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -40,14 +41,26 @@ class _Seen:
             yield merkle.leaf(name, (content or "").encode() if binary is None else binary)
 
 
-def row_faults(connection: "DuckDBPyConnection", path: Path, realm: Realm, segment: Segment) -> str:
-    """What in the file's rows is not as its entry says, empty when all is."""
+def leaves_of(connection: "DuckDBPyConnection", path: Path, kind: SegmentKind) -> Iterator[bytes]:
+    """The Merkle leaves of the file's rows, in order."""
+    return _Seen().leaves(_rows(connection, path, kind))
+
+
+def row_faults(
+    connection: "DuckDBPyConnection", path: Path, realm: Realm, segment: Segment, slices: Sequence[Slice] = ()
+) -> str:
+    """What in the file's rows is not as its entry says, empty when all is; ``slices`` are what it replaced."""
     seen = _Seen()
+    wrong = []
     try:
-        root = merkle.root(seen.leaves(_rows(connection, path, segment)))
+        leaves: Iterator[bytes] | list[bytes] = seen.leaves(_rows(connection, path, segment.kind))
+        if slices:
+            leaves = list(leaves)
+            moved = (one for one in slices if merkle.root(leaves[one.begin : one.end]) != one.merkle_root)
+            wrong += [f"rows {one.begin} to {one.end - 1} are not those of entry {one.sequence}" for one in moved][:3]
+        root = merkle.root(leaves)
     except Exception as error:
         return f"the rows cannot be read: {error}"
-    wrong = []
     if seen.rows != segment.rows:
         wrong.append(f"has {seen.rows} rows where {segment.rows} were sealed")
     if root != segment.merkle_root:
@@ -61,9 +74,9 @@ def row_faults(connection: "DuckDBPyConnection", path: Path, realm: Realm, segme
     return "; ".join(wrong)
 
 
-def _rows(connection: "DuckDBPyConnection", path: Path, segment: Segment) -> Iterator[tuple[Any, ...]]:
+def _rows(connection: "DuckDBPyConnection", path: Path, kind: SegmentKind) -> Iterator[tuple[Any, ...]]:
     """The rows in the order of the file."""
-    sql = f"SELECT {_COLUMNS[segment.kind]} FROM read_parquet(?)"  # noqa: S608 - our own columns
+    sql = f"SELECT {_COLUMNS[kind]} FROM read_parquet(?)"  # noqa: S608 - our own columns
     result = connection.execute(sql, [[str(path.resolve())]])
     while rows := result.fetchmany(ROWS):
         yield from rows

@@ -21,14 +21,16 @@ from soc_model.layer import Realm
 from soc_model.problem import Problem
 from soc_store import merkle
 from soc_store.checkpoint import Checkpoint, Line, file_of, read_checkpoints
+from soc_store.compaction import Slice
 from soc_store.day import day_of
 from soc_store.locked_duckdb import open_duckdb
 from soc_store.manifest import FILE, ManifestReader, entry_of
-from soc_store.manifest_entry import LAWFUL_DAYS, Entry, Retention, Segment, digest_of
+from soc_store.manifest_entry import LAWFUL_DAYS, Compaction, Entry, Retention, Segment, digest_of
 from soc_store.manifest_entry import file_of as segment_file_of
 from soc_store.segment_file import segment_files, sequence_of
 from soc_store.segment_rows import row_faults
 from soc_store.signing_key import VerifyingKey
+from soc_store.verify_compaction import compaction_faults, slices_within
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -51,13 +53,16 @@ class Fault(NamedTuple):
 class Verdict(msgspec.Struct, kw_only=True):
     """What was looked at and found; ``proved_time`` (µs) and ``proved_sequence`` are of the last checkpoint that held.
 
-    Entries after ``proved_sequence`` are consistent but not proved yet. Worth nothing while ``faults`` is not 0.
+    ``replaced`` segments have their rows in ``compactions``. Entries after ``proved_sequence`` are consistent but not
+    proved yet. Worth nothing while ``faults`` is not 0.
     """
 
     realm: Realm
     entries: int = 0
     segments: int = 0
     removed: int = 0
+    replaced: int = 0
+    compactions: int = 0
     events: int = 0
     findings: int = 0
     proved_sequence: int = 0
@@ -208,28 +213,52 @@ class _Walk:
             self._fault(FILE, entry.sequence, f"the retention kept {entry.days} days without a recorded decision")
 
     def _look_at_segment(self, connection: "DuckDBPyConnection", table: str, segment: Segment) -> None:
-        self._verdict.segments += 1
-        setattr(self._verdict, segment.kind, getattr(self._verdict, segment.kind) + segment.rows)
+        self._count(table, segment)
         named = segment_file_of(segment.kind, segment.day, segment.layer, segment.sequence)
         if segment.file != named:
             self._fault(FILE, segment.sequence, f"names the file {segment.file!r} where it must be {named}")
-        elif removal := self._removal(segment.sequence):
+            return
+        if isinstance(segment, Compaction):
+            for what in self._compaction_faults(segment):
+                self._fault(FILE, segment.sequence, what)
+        if removal := self._removal(segment.sequence):
             if segment.day >= removal.before:
                 self._fault(segment.file, segment.sequence, f"was removed by entry {removal.entry} before its time")
             if table != "removed" and removal.entry <= self._slice_retention:
                 self._fault(FILE, segment.sequence, f"was removed by entry {removal.entry}, but searches see it")
         elif table == "removed":
             self._fault(segment.file, segment.sequence, "was removed, and no retention entry names it")
-        else:
+        elif table != "replaced":  # the compaction that replaced it is looked at in its own place
             self._look_at_file(connection, segment)
+
+    def _count(self, table: str, segment: Segment) -> None:
+        """A compaction seals nothing: its rows were counted where they were sealed."""
+        self._verdict.replaced += table == "replaced"
+        if isinstance(segment, Compaction):
+            self._verdict.compactions += 1
+            return
+        self._verdict.segments += 1
+        setattr(self._verdict, segment.kind, getattr(self._verdict, segment.kind) + segment.rows)
+
+    def _compaction_faults(self, entry: Compaction) -> list[str]:
+        with closing(self._view()) as view:
+            return compaction_faults(view, entry)
+
+    def _slices(self, segment: Segment) -> list[Slice]:
+        """Where in its file the rows of what it replaced are."""
+        if not isinstance(segment, Compaction):
+            return []
+        with closing(self._view()) as view:
+            return slices_within(view, segment)
 
     def _look_at_file(self, connection: "DuckDBPyConnection", segment: Segment) -> None:
         what = self._file_fault(connection, segment)
-        # Retired while this went on: then the manifest says so by now.
+        # Retired or replaced while this went on: then the manifest says so by now.
         if what and not (self._folder / segment.file).exists():
             with closing(self._view()) as view:
                 self._learn_removed(view)
-            if self._removal(segment.sequence):
+                replaced = view.is_replaced(segment.sequence)
+            if replaced or self._removal(segment.sequence):
                 return
         if what:
             self._fault(segment.file, segment.sequence, what)
@@ -238,13 +267,13 @@ class _Walk:
         """What is wrong with a segment's file, empty when nothing is. Rows are read only of the very file sealed."""
         path = self._folder / segment.file
         if not path.exists():
-            return "the segment is gone, and no retention entry names it"
+            return "the segment is gone, and no retention or compaction names it"
         try:
             with path.open("rb") as file:
                 digest = file_digest(file, "sha256").hexdigest()
             if digest != segment.file_digest or path.stat().st_size != segment.bytes:
                 return "the segment is not as it was sealed: its bytes have another digest"
-            return row_faults(connection, path, self._verdict.realm, segment)
+            return row_faults(connection, path, self._verdict.realm, segment, self._slices(segment))
         except OSError as error:
             return f"cannot be read: {error.strerror}"
 

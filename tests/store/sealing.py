@@ -7,6 +7,9 @@ from soc_model.layer import Layer, Realm
 from soc_store import merkle
 from soc_store.archive import Archive
 from soc_store.checkpoint import CheckpointFile
+from soc_store.compaction import CompactionRule
+from soc_store.compaction_merge import merge_segments
+from soc_store.compaction_writer import Round
 from soc_store.day import day_of
 from soc_store.manifest import ManifestReader
 from soc_store.manifest_entry import Retention
@@ -27,6 +30,18 @@ def one(offset: int, day: int = 0, realm: str = "live", rows: int = 3):
 def rule(before: str, **more) -> Retention:
     known = {"sequence": 0, "at": NOON + 400 * DAY, "before": before, "days": 180, "basis": "law", "decision": ""}
     return Retention(**known | {"segments": [], "alg": merkle.ALG} | more)
+
+
+SMALL = CompactionRule(rows=1000, files=2)
+
+
+def compact(archive: Archive, folder: Path, rule: CompactionRule = SMALL, today: str = "2024-01-01") -> int:
+    """Merge all there is to merge; how many merges that took."""
+    walk, count = Round(archive.compactor, rule, today), 0
+    while merge := walk.next():
+        merged = merge_segments(folder, merge, "test")
+        count += archive.compactor.replace(merge, merged, NOON)
+    return count
 
 
 class Sealed:
@@ -50,6 +65,13 @@ class Sealed:
     def retire(self, before: str, **more) -> int:
         archive = Archive.open(self.archive, now=Clock())
         count = archive.retire(rule(before, **more))
+        archive.close()
+        return count
+
+    def compact(self, rule: CompactionRule = SMALL, today: str = "2024-01-01") -> int:
+        """Merge what can be merged, with the old files gone at once."""
+        archive = Archive.open(self.archive, now=Clock())
+        count = compact(archive, self.archive, rule, today)
         archive.close()
         return count
 

@@ -396,9 +396,12 @@ def test_many_segments_are_retired_in_entries_of_bounded_size(sealed, monkeypatc
 def test_a_manifest_of_the_version_before_is_read_verified_and_brought_up(tmp_path):
     sealed = Sealed(tmp_path)
     sealed.seal(0)
-    sealed.sql("DROP TABLE removed", "DROP TABLE retention", "UPDATE meta SET value = 1 WHERE name = 'version'")
+    added = ("TABLE replaced", "TABLE compaction", "INDEX segment_partition")
+    sealed.sql(*(f"DROP {one}" for one in added), "UPDATE meta SET value = 2 WHERE name = 'version'")
     assert (sealed.verify()[1], sealed.verify()[0].entries) == ([], 2)
     sealed.seal(1)
+    sealed.seal(1)
+    assert sealed.compact() == 2
     sealed.retire("2023-11-16")
     assert (sealed.verify()[1], sealed.verify()[0].removed) == ([], 2)
 
