@@ -10,6 +10,7 @@ from hashlib import sha256
 import httpx2
 import pytest
 
+from collectors.http_request import BODY_BYTES
 from collectors.transports import http
 from soc_model.problem import Problem
 
@@ -85,9 +86,9 @@ def test_compressed_bodies(intake, encoding):
         ({"content_encoding": "gzip", "body": gzip.compress(BODY)[:-9]}, 400),
         ({"content_encoding": "zstd", "body": b"\x28\xb5\x2f\xfd"}, 400),
         ({"content_encoding": "gzip", "body": gzip.compress(b"") * 100}, 400),
-        ({"body": b"x" * (http.BODY_BYTES + 1)}, 413),
-        ({"content_encoding": "gzip", "body": gzip.compress(bytes(http.BODY_BYTES + 1))}, 413),
-        ({"content_encoding": "zstd", "body": zstd.compress(bytes(100 * http.BODY_BYTES))}, 413),
+        ({"body": b"x" * (BODY_BYTES + 1)}, 413),
+        ({"content_encoding": "gzip", "body": gzip.compress(bytes(BODY_BYTES + 1))}, 413),
+        ({"content_encoding": "zstd", "body": zstd.compress(bytes(100 * BODY_BYTES))}, 413),
     ],
 )
 def test_what_is_refused(intake, given, status):
