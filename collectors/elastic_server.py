@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Route
 
 from collectors.elastic_bulk import ITEMS, Bulk, BulkProblem, TooManyItems, bulk_answer, read_bulk
 from collectors.http_door import HttpDoor
-from collectors.http_request import Refused
+from collectors.http_request import Gone, Refused
 from soc_model.source import Source
 
 #: The protocol spoken. Shippers refuse a server that is older than themselves; 8.19 is the last of its line.
@@ -71,6 +71,8 @@ def _guarded(door: HttpDoor, answer: Answer) -> Callable[[Request], Awaitable[Re
     async def endpoint(request: Request) -> Response:
         try:
             return await answer(request, door.admit(request.headers))
+        except Gone as gone:
+            return gone.elastic_response()
         except Refused as refused:
             if (named := door.named(request.headers)) is not None:
                 door.intake.count(named, "refused")
@@ -99,13 +101,14 @@ async def _take(door: HttpDoor, request: Request, source: Source) -> Response:
             400, "Bad Request", f"source {source.id!r} is of format {source.format!r}, which is not JSON lines"
         )
     began = time.monotonic()
-    bulk = await door.take(request, partial(_put, door, source, request.path_params.get("index", "")))
+    bulk = await door.take(request, partial(_put, door, source, request))
     answer = bulk_answer(bulk, round((time.monotonic() - began) * 1000))
     return JSONResponse(answer, headers=PRODUCT)
 
 
-async def _put(door: HttpDoor, source: Source, index: str, body: bytes, text: bytes) -> Bulk:
+async def _put(door: HttpDoor, source: Source, request: Request, body: bytes, text: bytes) -> Bulk:
     """The request's actions, once its documents are durable."""
+    index = request.path_params.get("index", "")
     try:
         bulk = await asyncio.to_thread(read_bulk, text, index)
     except BulkProblem as problem:
@@ -113,7 +116,7 @@ async def _put(door: HttpDoor, source: Source, index: str, body: bytes, text: by
     except TooManyItems:
         raise Refused(413, "Content Too Large", f"at most {ITEMS} items in one request") from None
     chunks = await asyncio.to_thread(door.cut, source, b"\n".join(bulk.documents))
-    await door.append(source, chunks, _digest(source, index, text))
+    await door.append(request, chunks, _digest(source, index, text))
     if refused := sum(bool(item.why) for item in bulk.items):
         door.intake.count(source.id, "refused", refused)
     return bulk

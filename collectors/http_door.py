@@ -15,7 +15,7 @@ from collectors.content_encoding import NotEncoded, TooLarge, decoded
 from collectors.cutting import Cutter, Records
 from collectors.format import Format, load_format
 from collectors.http_keys import Keys, credentials_of
-from collectors.http_request import BODY_BYTES, Refused, check_origin, encoding_of, read_body, too_large
+from collectors.http_request import BODY_BYTES, Gone, Refused, check_origin, encoding_of, read_body, too_large
 from collectors.intake import Intake, IntakeFull, counted
 from soc_model.chunk import Chunk
 from soc_model.source import Source
@@ -108,16 +108,34 @@ class HttpDoor:
         two = self._formats[source.format].cut(b"{}\n{}\n", dict(source.options), True)
         return two.records == [b"{}", b"{}"]
 
-    async def append(self, source: Source, chunks: list[Chunk], digest: bytes) -> int:
-        """How many records there are, once they are durable, or were already because the request came again."""
+    async def append(self, request: Request, chunks: list[Chunk], digest: bytes) -> int:
+        """How many records there are, once they are durable, or were already because the request came again.
+
+        Nobody waits any more for a sender that has gone: so its request is known as one whose answer was not heard.
+        """
         if not chunks:
             return 0
         counters = counted(chunks)
+        appending = asyncio.ensure_future(self.intake.append(chunks, digest, counters))
+        going = asyncio.create_task(_gone(request))
         try:
-            await self.intake.append(chunks, digest, counters)
+            await asyncio.wait({appending, going}, return_when=asyncio.FIRST_COMPLETED)
+            if not appending.done():
+                raise Gone
+            await appending
         except IntakeFull as full:
             raise Refused(429, "Too Many Requests", str(full) or "the journal is full, send again later") from None
-        return counters[source.id, "records"]
+        finally:
+            appending.cancel()
+            going.cancel()
+            await asyncio.gather(appending, going, return_exceptions=True)
+        return sum(len(chunk.records) for chunk in chunks)
+
+
+async def _gone(request: Request) -> None:
+    """Return when the sender has closed the connection."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
 
 
 def _chunk(source: Source, received: int, records: Records) -> Chunk:

@@ -67,6 +67,13 @@ class Refused(Exception):
         return headers
 
 
+class Gone(Refused):
+    """The sender has gone before it was answered; nobody hears this."""
+
+    def __init__(self) -> None:
+        super().__init__(499, "Client Closed Request")
+
+
 def too_large() -> Refused:
     """The refusal of a body over ``BODY_BYTES``."""
     return Refused(413, "Content Too Large", f"at most {BODY_BYTES} bytes, also when decompressed")

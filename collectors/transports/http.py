@@ -23,7 +23,7 @@ from starlette.routing import Route
 
 from collectors.elastic_server import elastic_routes
 from collectors.http_door import HttpDoor
-from collectors.http_request import Refused
+from collectors.http_request import Gone, Refused
 from collectors.intake import Intake
 from soc_model.problem import Problem
 from soc_model.source import Source
@@ -44,16 +44,18 @@ async def _post(door: HttpDoor, request: Request) -> Response:
     source_id = request.path_params["source_id"]
     try:
         source = door.admit_as(source_id, request.headers)
-        return JSONResponse({"records": await door.take(request, partial(_put, door, source))})
+        return JSONResponse({"records": await door.take(request, partial(_put, door, source, request))})
+    except Gone as gone:
+        return gone.response()
     except Refused as refused:
         if source_id in door.keys:
             door.intake.count(source_id, "refused")
         return refused.response()
 
 
-async def _put(door: HttpDoor, source: Source, body: bytes, text: bytes) -> int:
+async def _put(door: HttpDoor, source: Source, request: Request, body: bytes, text: bytes) -> int:
     chunks = await asyncio.to_thread(door.cut, source, text)
-    return await door.append(source, chunks, sha256(source.id.encode() + b"\0" + body).digest())
+    return await door.append(request, chunks, sha256(source.id.encode() + b"\0" + body).digest())
 
 
 async def run(intake: Intake, listen: str = "") -> None:
