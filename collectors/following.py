@@ -2,19 +2,21 @@
 
 A stream is a file's identity (device and inode), so a renamed file goes on where it was. The position keeps a
 fingerprint of the file's first bytes: an inode that was given to another file, or a file that was emptied and written
-again, begins anew. It keeps the format and options too that its context was made with: when they were corrected, the
-context is made anew. Methods that read block and are meant for a thread.
+again, begins anew; and one of the kilobyte before the position, by which the content is known where it was packed
+(``collectors.packed_file``). It keeps the format and options too that its context was made with: when they were
+corrected, the context is made anew. Methods that read block and are meant for a thread.
 """
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 from collectors.cutting import Cutter, Records
 from collectors.format import Format
+from soc_model.chunk import RECORD_BYTES
 
 PIECE_BYTES = 256 * 1024
 FINGERPRINT_BYTES = 1024
@@ -36,6 +38,23 @@ class Piece:
     records: list[Records]
     position: dict[str, Any]
     torn: int = 0
+    ended: bool = False  # the file begins anew after this
+
+
+class Recent:
+    """The last bytes that were read, as far back as needed to recognise the content before a position."""
+
+    def __init__(self, data: bytes = b"") -> None:
+        self._data = data
+
+    def add(self, data: bytes, held_bytes: int) -> None:
+        """Read on; ``held_bytes`` of it belong to a record that has not ended."""
+        self._data = (self._data + data)[-(min(held_bytes, RECORD_BYTES) + FINGERPRINT_BYTES) :]
+
+    def digest(self, held_bytes: int) -> str:
+        """The SHA-256 of the last kilobyte before the record that has not ended."""
+        end = max(0, len(self._data) - held_bytes)
+        return sha256(self._data[max(0, end - FINGERPRINT_BYTES) : end]).hexdigest()
 
 
 class Following:
@@ -54,6 +73,8 @@ class Following:
         self._base = at
         self._cutter = Cutter(self._form, context)
         self._known = b""
+        start = max(0, at - FINGERPRINT_BYTES)
+        self._recent = Recent(self._read_at(start, at - start))
 
     def close(self) -> None:
         """Let the file go."""
@@ -90,6 +111,11 @@ class Following:
         return os.fstat(self._file.fileno()).st_size
 
     @property
+    def at_end(self) -> bool:
+        """Whether there is nothing more to read now."""
+        return self.size == self.at
+
+    @property
     def unlinked(self) -> bool:
         """Whether no name leads to the file any more."""
         return os.fstat(self._file.fileno()).st_nlink == 0
@@ -103,7 +129,7 @@ class Following:
         """The next piece, and before it the torn end of what was there when the file was truncated or rewritten."""
         pieces = []
         if self._was_rewritten():
-            pieces.append(self.finish(torn=True))
+            pieces.append(replace(self.finish(torn=True), ended=True))
             self._begin(0, dict(self._options))
         return [*pieces, self._next()]
 
@@ -116,7 +142,9 @@ class Following:
         if len(self._known) < FINGERPRINT_BYTES:
             self._known = self._read_at(0, FINGERPRINT_BYTES)
         self.at += len(data)
-        return Piece(records=self._cutter.feed(data), position=self.position())
+        found = self._cutter.feed(data)
+        self._recent.add(data, self._cutter.held_bytes)
+        return Piece(records=found, position=self.position())
 
     def finish(self, torn: bool) -> Piece:
         """The unfinished last record, torn or as it should be: nothing more will come."""
@@ -133,6 +161,7 @@ class Following:
             "byte": self._base + self._cutter.consumed,
             "fingerprint": sha256(self._known).hexdigest(),
             "fingerprint_bytes": len(self._known),
+            "tail": self._recent.digest(self._cutter.held_bytes),
             "path": str(self.path),
             "format": self._form.name,
             "options": self._options,

@@ -76,6 +76,7 @@ GUESS_ORDER = (
     "dns_json",
     "database_audit",
     "journald",
+    "beats",
     "json",
     "dpkg",
     "syslog",

@@ -52,9 +52,16 @@ def moved_files(positions: Mapping[str, Mapping[str, Any]], patterns: list[str])
     moved = [
         (file.changed_ns, stream)
         for stream, path in known.items()
-        if (file := lying.get(stream)) and file.path != path and file.size > positions[stream].get("byte", 0)
+        if (file := lying.get(stream)) and file.path != path and _has_more(file, positions[stream])
     ]
     return {stream: lying[stream].path for _, stream in sorted(moved)}
+
+
+def _has_more(file: FoundFile, position: Mapping[str, Any]) -> bool:
+    """Whether a file goes on behind a position; a packed one that was read to its end keeps its size there."""
+    if "packed_bytes" in position:
+        return bool(file.size != position["packed_bytes"])
+    return bool(file.size > position.get("byte", 0))
 
 
 def _may_match(path: str, patterns: list[str]) -> bool:

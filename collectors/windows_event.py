@@ -36,7 +36,7 @@ HASH_FIELDS = {"MD5": ("md5",), "SHA1": ("sha1",), "SHA256": ("sha256",), "IMPHA
 HASH_NAMES = frozenset(name for names in HASH_FIELDS.values() for name in names)
 AUDIT_FAILURE = 1 << 52  # Keywords bits (winmeta.xml): 0x10000000000000 and 0x20000000000000
 AUDIT_SUCCESS = 1 << 53
-AUDIT_WORDS = {"audit failure": "failure", "audit success": "success"}
+AUDIT_WORDS = {"audit failure": "failure", "audit success": "success", "审核失败": "failure", "审核成功": "success"}
 
 
 class Facts(NamedTuple):

@@ -46,6 +46,7 @@ FLAT_NAMES = (
     ("EventRecordID", "RecordId"),
     ("EventID", "EventId"),
     ("Channel", "LogName"),
+    ("Data", "StringInserts"),
 )
 
 

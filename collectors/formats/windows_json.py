@@ -1,4 +1,5 @@
-"""Windows events as NDJSON, flat (nxlog, OTRF datasets) or nested (evtx_dump, the evtx crate, xmltodict).
+"""Windows events as NDJSON: flat (nxlog, Fluent Bit, OTRF datasets), nested (evtx_dump, the evtx crate, xmltodict), or
+ECS (Winlogbeat).
 
 Fields: Sigma's names (Channel, EventID, Provider_Name, Computer, EventRecordID ..., EventData names without spaces, and
 md5, sha1, sha256, Imphash out of Hashes).
@@ -16,6 +17,7 @@ from collectors.lines import cut_lines, sample_lines, starts, text_of
 from collectors.windows_event import Events, event_groups, windows_logsources
 from collectors.windows_nested import DECODER, common_fields
 from collectors.windows_shape import Fields, flat_fields, flat_names, is_nested, nested_fields
+from collectors.windows_winlog import is_winlog, winlog_fields
 from soc_model.event import EventGroup, Wanted
 
 name = "windows_json"
@@ -26,10 +28,10 @@ FLAT_SIGNS = frozenset({"Channel", "EventID"})
 
 
 def recognise(head: bytes, path: str) -> bool:
-    """Whether a first line is a nested event or has both Channel and EventID."""
+    """Whether a first line is a nested event, one of Winlogbeat, or has both Channel and EventID."""
     for line in sample_lines(head):
         value, _ = read_object(line, {})
-        if value is not None and (is_nested(value) or flat_fields(value).keys() >= FLAT_SIGNS):
+        if value is not None and (is_nested(value) or is_winlog(value) or flat_fields(value).keys() >= FLAT_SIGNS):
             return True
     return False
 
@@ -62,7 +64,9 @@ def _fields(records: Sequence[bytes], context: dict[str, Any]) -> tuple[list[Fie
 
 
 def _shaped(value: Fields) -> Fields:
-    return nested_fields(value) if is_nested(value) else flat_fields(value)
+    if is_nested(value):
+        return nested_fields(value)
+    return winlog_fields(value) if is_winlog(value) else flat_fields(value)
 
 
 def _nested_lines(records: Sequence[bytes], context: dict[str, Any]) -> tuple[list[Fields | None], dict[int, str]]:

@@ -6,11 +6,18 @@ kept open for minutes, because who writes it may not have noticed. A file that i
 last line waits for its end, for rotation, or for the end of a whole file; one that nobody ends counts as ``torn``. A
 file that comes back under another device number goes on where it was. What cannot be read is counted as
 ``unreadable``, logged once, and tried again.
+
+A file whose name ends in ``.gz`` is read whole, once it has stopped changing. When it is what a file that was being
+read was packed into (rotation with compression), it goes on where that one was left, as soon as nobody reads that one
+any more: nothing is lost and nothing read twice, if the patterns cover it. One that ends too early is read as far as it
+goes, and further when it grows; one that is no gzip, or unpacks to over 300 times its size, is ``unreadable`` and left
+alone until it changes.
 """
 
 import asyncio
 import logging
 from collections.abc import Collection, Mapping
+from errno import EILSEQ
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +27,7 @@ from collectors.following import FINGERPRINT_BYTES, Following, Piece
 from collectors.format import Format, load_format
 from collectors.found_files import FoundFile, matched_files, moved_files
 from collectors.intake import Intake, IntakeFull, counted
+from collectors.packed_file import PackedFile, is_packed
 from soc_model.chunk import Chunk
 from soc_model.source import Source
 
@@ -31,6 +39,8 @@ ROTATED_QUIET_S = 300.0  # a renamed file that has not grown for so long is fini
 UNLINKED_QUIET_S = 1.0  # a deleted one
 LEFT_FILES = 64  # of a source that are kept open although they were renamed
 REFRESH_S = 86_400.0  # between commits of the positions of files that are there: the journal drops what is unseen
+SAME_TRIES = 3  # positions of which a packed file may be the content: to look costs unpacking it
+ENDED = "~"  # behind a stream: the position of what a truncated file held before
 LOG = logging.getLogger(__name__)
 
 
@@ -52,8 +62,9 @@ class _Reader:
         self._follow = bool(source.settings.get("follow", True))
         self._positions = dict(intake.positions(source.id))
         self._skip = source.settings.get("from", "start") == "end" and self._follow and not self._positions
-        self._open: dict[str, Following] = {}
+        self._open: dict[str, Following | PackedFile] = {}
         self._left: dict[str, float] = {}  # streams whose path is gone, in that order: since when they have not grown
+        self._stalled: dict[str, float] = {}  # packed files that end too early: since when they have not grown
         self._seen: dict[str, FoundFile] = {}
         self._done: dict[str, int] = {}  # whole files that were read: their size
         self._unreadable: set[str] = set()
@@ -96,8 +107,8 @@ class _Reader:
             await self._refresh(found)
 
     def _is_due(self, stream: str, file: FoundFile) -> bool:
-        """Whether to open a file: a whole one once it has stopped changing, and again when it has grown."""
-        if self._follow:
+        """Whether to open a file: a whole or packed one once it has stopped changing, and again when it has grown."""
+        if self._follow and (self._skip or not is_packed(file.path)):
             return True
         return self._seen.get(stream) == file and self._done.get(stream, -1) != file.size
 
@@ -131,20 +142,23 @@ class _Reader:
                 self._open[stream] = following
                 self._left[stream] = now
 
-    def _moved(self, path: Path, position: dict[str, Any]) -> Following | None:
+    def _moved(self, path: Path, position: dict[str, Any]) -> Following | PackedFile | None:
         """The file at its position, under its old name; None when it is another one."""
-        following = Following(path, self._form, self._source.options)
+        following = self._opened(path)
         if following.resume(position):
             following.path = Path(position["path"])
             return following
         following.close()
         return None
 
+    def _opened(self, path: Path) -> Following | PackedFile:
+        return (PackedFile if is_packed(path) else Following)(path, self._form, self._source.options)
+
     async def _begin(self, path: Path, found: Collection[str]) -> None:
         """Open a file at its last position, at its end, or at its beginning."""
         try:
-            following = await asyncio.to_thread(Following, path, self._form, self._source.options)
-            if following.stream in self._open:  # renamed since it was found
+            following = await asyncio.to_thread(self._opened, path)
+            if following.stream in self._open or self._is_read_elsewhere(following):  # renamed since it was found
                 following.close()
                 return
             taken = await asyncio.to_thread(self._resume, following, {*found, *self._open})
@@ -153,12 +167,22 @@ class _Reader:
             return
         self._unreadable.discard(str(path))
         self._open[following.stream] = following
-        if taken is not None:
+        if isinstance(following, PackedFile):
+            self._positions[following.stream] = {**following.position(), "context": following.context}
+        elif taken is not None:
             self._positions[following.stream] = self._positions.pop(taken)
         elif following.at:
             self._positions[following.stream] = {**following.position(), "context": following.context}
 
-    def _resume(self, following: Following, alive: Collection[str]) -> str | None:
+    def _is_read_elsewhere(self, file: Following | PackedFile) -> bool:
+        """Whether a packed file is what an open one was packed into, and that one is not done yet."""
+        return isinstance(file, PackedFile) and any(
+            (stream in self._left or not other.at_end) and file.begins_like(other.position())
+            for stream, other in self._open.items()
+            if isinstance(other, Following)
+        )
+
+    def _resume(self, following: Following | PackedFile, alive: Collection[str]) -> str | None:
         """Go to where a file was left; the stream it was before, when that was another one.
 
         A restart or a new mount may give all files another device number.
@@ -169,8 +193,16 @@ class _Reader:
         if position is None and self._skip:
             following.skip_to_end()
             return None
-        before = (stream for stream in self._same_files(following) if stream not in alive)
+        if isinstance(following, PackedFile):
+            before = self._same_content(following)[:SAME_TRIES]
+        else:
+            before = [stream for stream in self._same_files(following) if stream not in alive]
         return next((stream for stream in before if following.resume(self._positions[stream])), None)
+
+    def _same_content(self, packed: PackedFile) -> list[str]:
+        """Streams that may have been packed into this file, the one that was read furthest first."""
+        alike = [stream for stream, position in self._positions.items() if packed.begins_like(position)]
+        return sorted(alike, key=lambda stream: -self._positions[stream]["byte"])
 
     def _same_files(self, following: Following) -> list[str]:
         """Streams of other devices that may be this file, the likeliest first.
@@ -206,8 +238,8 @@ class _Reader:
                 self._close(stream)
         return found
 
-    async def _read(self, stream: str, following: Following, now: float) -> bool:
-        if following.size == following.at:
+    async def _read(self, stream: str, following: Following | PackedFile, now: float) -> bool:
+        if following.at_end:
             await self._at_end(stream, following, now)
             return False
         if self._waits(stream, following):
@@ -216,20 +248,24 @@ class _Reader:
             await self._append(stream, piece)
         if stream in self._left:
             self._left[stream] = now
+        self._stalled.pop(stream, None)
         return True
 
-    def _waits(self, stream: str, following: Following) -> bool:
+    def _waits(self, stream: str, following: Following | PackedFile) -> bool:
         """Whether a file that had this path before has more to read."""
         for left in self._left:
             if left == stream:
                 return False
             other = self._open[left]
-            if other.path == following.path and other.size > other.at:
+            if other.path == following.path and not other.at_end:
                 return True
         return False
 
-    async def _at_end(self, stream: str, following: Following, now: float) -> None:
+    async def _at_end(self, stream: str, following: Following | PackedFile, now: float) -> None:
         """Finish a whole file, or one that nobody writes any more."""
+        if isinstance(following, PackedFile):
+            await self._packed_end(stream, following, now)
+            return
         if not self._follow:
             self._done[stream] = following.at
         elif not self._is_finished(stream, following, now):
@@ -237,7 +273,19 @@ class _Reader:
         await self._append(stream, await asyncio.to_thread(following.finish, self._follow))
         self._close(stream)
 
-    def _is_finished(self, stream: str, following: Following, now: float) -> bool:
+    async def _packed_end(self, stream: str, packed: PackedFile, now: float) -> None:
+        """Finish a packed file; one that ends too early only when it has not grown for long."""
+        if not packed.complete and now - self._stalled.setdefault(stream, now) < ROTATED_QUIET_S:
+            return
+        if why := packed.broken or ("" if packed.complete else "ends too early"):
+            self._cannot_read(str(packed.path), OSError(EILSEQ, why))
+        await self._append(stream, await asyncio.to_thread(packed.finish, bool(why)))
+        self._positions[stream] = {**packed.position(), "context": packed.context}
+        await self._commit([self._seen_chunk(stream)], {})
+        self._done[stream] = packed.done_bytes
+        self._close(stream)
+
+    def _is_finished(self, stream: str, following: Following | PackedFile, now: float) -> bool:
         """Whether a file was renamed or deleted and has been quiet, or is the quietest of too many."""
         if stream not in self._left:
             return False
@@ -250,6 +298,7 @@ class _Reader:
     def _close(self, stream: str) -> None:
         self._open.pop(stream).close()
         self._left.pop(stream, None)
+        self._stalled.pop(stream, None)
 
     async def _append(self, stream: str, piece: Piece) -> None:
         """Hand records in, with their counters."""
@@ -260,6 +309,9 @@ class _Reader:
         await self._commit(chunks, counters)
         if chunks:
             self._positions[stream] = {**piece.position, "context": chunks[-1].context}
+        if piece.ended and stream in self._positions:
+            self._positions[stream + ENDED] = self._positions[stream]
+            await self._commit([self._seen_chunk(stream + ENDED)], {})
 
     def _seen_chunk(self, stream: str) -> Chunk:
         """A chunk without records, that only commits a position."""

@@ -10,6 +10,7 @@ from hashlib import sha256
 import httpx2
 import pytest
 
+from collectors.http_request import BODY_BYTES
 from collectors.transports import http
 from soc_model.problem import Problem
 
@@ -85,9 +86,9 @@ def test_compressed_bodies(intake, encoding):
         ({"content_encoding": "gzip", "body": gzip.compress(BODY)[:-9]}, 400),
         ({"content_encoding": "zstd", "body": b"\x28\xb5\x2f\xfd"}, 400),
         ({"content_encoding": "gzip", "body": gzip.compress(b"") * 100}, 400),
-        ({"body": b"x" * (http.BODY_BYTES + 1)}, 413),
-        ({"content_encoding": "gzip", "body": gzip.compress(bytes(http.BODY_BYTES + 1))}, 413),
-        ({"content_encoding": "zstd", "body": zstd.compress(bytes(100 * http.BODY_BYTES))}, 413),
+        ({"body": b"x" * (BODY_BYTES + 1)}, 413),
+        ({"content_encoding": "gzip", "body": gzip.compress(bytes(BODY_BYTES + 1))}, 413),
+        ({"content_encoding": "zstd", "body": zstd.compress(bytes(100 * BODY_BYTES))}, 413),
     ],
 )
 def test_what_is_refused(intake, given, status):
@@ -164,6 +165,38 @@ def test_bytes_on_their_way_are_bounded_and_given_back(intake, monkeypatch, body
     first, second, third = asyncio.run(_post_while_another_waits(intake, body, headers))
     assert (first, third) == (200, 200)
     assert second.status_code == 429 and second.headers["retry-after"] == "1" and "on their way" in second.text
+
+
+@pytest.mark.parametrize("path", ["/v1/intake/s1", "/_bulk"])
+def test_nobody_waits_for_a_sender_that_has_gone(intake, path):
+    waiting, given_up = asyncio.Event(), asyncio.Event()
+    body = b'{"create":{}}\n{"EventID":1}\n'
+
+    async def append(*_):
+        waiting.set()
+        try:
+            await asyncio.Event().wait()
+        finally:
+            given_up.set()
+
+    async def receive():
+        if not waiting.is_set() and not body_sent:
+            body_sent.append(1)
+            return {"type": "http.request", "body": body, "more_body": False}
+        await waiting.wait()
+        return {"type": "http.disconnect"}
+
+    async def send(message):
+        sent.append(message)
+
+    async def scenario():
+        headers = [(b"host", b"127.0.0.1"), (b"authorization", f"Bearer {KEY}".encode())]
+        scope = {"type": "http", "method": "POST", "path": path, "query_string": b"", "headers": headers}
+        await asyncio.wait_for(http.application(intake)(scope, receive, send), 10)
+
+    intake.append, body_sent, sent = append, [], []
+    asyncio.run(scenario())
+    assert given_up.is_set() and sent[0]["status"] == 499 and not intake.counters
 
 
 def test_a_request_that_is_not_kept_is_not_counted(intake):

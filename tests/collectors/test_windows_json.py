@@ -294,3 +294,73 @@ def test_an_event_id_that_is_true_is_not_one():
     ]
     groups = load_format("windows_json").parse(lines, {"received": 1}, lambda event_type: None)
     assert [dict(group.type.constants)["EventID"] for group in groups] == ["True", "1", "1.0"]
+
+
+WINLOG = {
+    "@timestamp": "2026-03-02T08:52:00.000Z",
+    "event": {"code": "1", "provider": "Microsoft-Windows-Sysmon"},
+    "message": "Process Create",
+    "winlog": {
+        "provider_name": "Microsoft-Windows-Sysmon",
+        "event_id": "1",
+        "record_id": "7",
+        "channel": "Microsoft-Windows-Sysmon/Operational",
+        "computer_name": "PC",
+        "event_data": {"Image": "a.exe", "UtcTime": "2026-03-02 08:51:59.990"},
+    },
+}
+FLUENT_BIT = {
+    "ProviderName": "Microsoft-Windows-Sysmon",
+    "EventID": 1,
+    "TimeCreated": "2026-03-02 16:52:00 +0800",
+    "EventRecordID": 7,
+    "Channel": "Microsoft-Windows-Sysmon/Operational",
+    "Computer": "PC",
+    "StringInserts": ["-", "a.exe"],
+}
+
+
+@pytest.mark.parametrize("record", [WINLOG, FLUENT_BIT], ids=["winlogbeat", "fluent bit"])
+def test_what_shippers_send_is_the_same_event(record):
+    group, other = one(record), one(SHAPES["attributes"])
+    assert (group.type, group.times, group.identities) == (other.type, other.times, other.identities)
+    assert group.header["host.name"] == ["PC"] and group.header["event.code"] == ["1"]
+
+
+def winlog(**given):
+    return one({**WINLOG, "winlog": {**WINLOG["winlog"], **given}}).fields[0]
+
+
+def test_the_data_of_a_winlogbeat_document_is_top_level():
+    fields = winlog(event_data={"Threat Name": "x", "Channel": "not this", "Version": "2"}, version=5)
+    assert (fields["ThreatName"], fields["Version"], fields["Message"]) == ("x", "2", "Process Create")
+    assert fields["Channel"] == "Microsoft-Windows-Sysmon/Operational"
+    assert winlog(user_data={"xml_name": "LogFileCleared", "SubjectUserName": "u"})["SubjectUserName"] == "u"
+
+
+def test_an_object_inside_the_data_is_its_text():
+    assert winlog(user_data={"Inner": {"a": 1}})["Inner"] == '{"a":1}'
+
+
+def test_data_without_names_keeps_its_order():
+    fields = winlog(event_data={f"param{n}": str(n) for n in (10, 2, 1)})
+    assert fields["Data"] == ["1", "2", "10"] and fields["param10"] == "10"
+    assert one(FLUENT_BIT).fields[0]["Data"] == ["-", "a.exe"]
+
+
+@pytest.mark.parametrize("part", [None, [], "text", 5, {"process": 1}])
+@pytest.mark.parametrize("name", ["event", "host", "message", "@timestamp"])
+def test_a_document_that_is_not_as_it_should_be_does_no_harm(name, part):
+    (group,) = parse({**WINLOG, name: part})
+    assert group.fields[0]["Image"] == "a.exe" and not group.unparsed
+
+
+@pytest.mark.parametrize("data", [None, [], "text", {"a": {"b": 1}}, {"param1": None}])
+def test_data_that_is_not_as_it_should_be_does_no_harm(data):
+    assert winlog(event_data=data, user_data=data, keywords=data)["Computer"] == "PC"
+
+
+@pytest.mark.parametrize(("words", "outcome"), [(["Audit Failure"], "failure"), (["审核成功"], "success")])
+def test_rendered_keywords_tell_the_outcome(words, outcome):
+    record = {**WINLOG, "winlog": {**WINLOG["winlog"], "channel": "Security", "event_id": 4663, "keywords": words}}
+    assert one(record).header["event.outcome"] == [outcome]
