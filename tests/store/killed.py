@@ -16,13 +16,13 @@ def main(folder: Path) -> None:
     log = OutcomeLog.open(folder / "outcomes")
     begin = journal.positions("s1").get("f1", {"next": 0})["next"]
     for n in count(begin):
-        journal.rotate_if_due(file_bytes=200_000)
+        journal.rotate_if_due(file_bytes=60_000)
         sent = chunk(b"%d " % n + b"x" * 3000, position={"next": n + 1})
         (offset,) = journal.commit([sent], [b"%d" % n], {("s1", "records"): 1})
         print(n, flush=True)
         if offset > log.last():
             log.append([encode_outcome(outcome(offset, block(offset, [f"{n}"])))])
-        log.rotate_if_due(NOON, file_bytes=100_000)
+        log.rotate_if_due(NOON, file_bytes=30_000)
 
 
 if __name__ == "__main__":
