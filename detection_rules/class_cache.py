@@ -15,12 +15,14 @@ LONGEST_CACHED = 4096  # longer texts hardly ever come again
 
 
 class Budget:
-    """Bytes that a set of caches may hold together, and how often that was too little."""
+    """Bytes that a set of caches may hold together, how often that was too little, and how many entries that cost."""
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
         self.used_bytes = 0
         self.clears = 0
+        self.evicted = 0
+        self._entries = 0
         self._caches: dict[Callable[[], None], None] = {}
 
     def share(self, clear: Callable[[], None]) -> None:
@@ -34,11 +36,14 @@ class Budget:
     def spend(self, size_bytes: int) -> None:
         """Account for an entry about to be kept; empties every cache when the limit is passed."""
         self.used_bytes += size_bytes
+        self._entries += 1
         if self.used_bytes > self.limit_bytes:
             for clear in self._caches:
                 clear()
             self.used_bytes = size_bytes
             self.clears += 1
+            self.evicted += self._entries - 1
+            self._entries = 1
 
 
 class ValueClasses(dict[Any, frozenset[int]]):

@@ -4,7 +4,7 @@ Each distinct value is matched once (its class), each distinct combination of cl
 both are dicts, so the loop over events that repeat runs in C.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,14 +26,22 @@ NOTHING: frozenset[int] = frozenset()
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineCounters:
-    """How the caches do: what was not found in them, and how often they were emptied for want of room."""
+    """How the caches do: what was asked, what was not found in them, and what they lost for want of room.
+
+    ``evicted`` entries were of values and combinations, which share their room; ``plans_evicted`` are apart.
+    """
 
     events: int
+    value_lookups: int
     value_misses: int
     tuple_misses: int
     plans: int
     cache_bytes: int
     clears: int
+    evicted: int
+    plan_lookups: int
+    plan_misses: int
+    plans_evicted: int
 
 
 class Engine:
@@ -49,6 +57,7 @@ class Engine:
     ) -> None:
         self.rules = rules
         self.events = 0
+        self._value_lookups = self._plan_lookups = self._plan_misses = self._plans_evicted = 0
         self._hyperscan = hyperscan
         self._columns = {number: asked.column for asked, number in predicates.items()}
         self._weak = frozenset(number for asked, number in predicates.items() if _is_weak(asked))
@@ -67,6 +76,8 @@ class Engine:
         """The numbers of the rules that fire on each event of the group, in order."""
         plan = self.plan(group.type)
         self.events += len(group)
+        # The column of all keywords, without which ``fields`` is known, counts its own.
+        self._value_lookups += len(group) * (len(plan.columns) - (plan.fields is None))
         if plan.columns:
             columns = [self._column(column, group.fields, plan) for column in plan.columns]
             found = list(map(plan.__getitem__, zip(*columns, strict=True)))
@@ -85,8 +96,11 @@ class Engine:
     def plan(self, event_type: EventType) -> Plan:
         """What the type leaves open of all rules."""
         found = self._types.get(event_type)
+        self._plan_lookups += 1
         if found is None:
+            self._plan_misses += 1
             if len(self._types) >= TYPES:
+                self._plans_evicted += len(self._types)
                 self._types.clear()
             found = self._types[event_type] = self._plan(event_type)
         return found
@@ -114,10 +128,12 @@ class Engine:
 
     def column_class_of(self, column: Column, value: Any) -> frozenset[int]:
         """The predicates of the column that one value satisfies."""
+        self._value_lookups += 1
         return self.classes(column)[hashable(value)]
 
-    def keyword_class(self, values: Iterable[Any]) -> frozenset[int]:
+    def keyword_class(self, values: Collection[Any]) -> frozenset[int]:
         """The keywords found in any of the values."""
+        self._value_lookups += len(values)
         classes = self.classes(None)
         return NOTHING.union(*(classes[hashable(value)] for value in values))
 
@@ -134,11 +150,16 @@ class Engine:
         """The caches' counters as of now."""
         return EngineCounters(
             events=self.events,
+            value_lookups=self._value_lookups,
             value_misses=sum(classes.misses for classes in self._classes.values()),
             tuple_misses=sum(plan.misses for plan in self._plans.values()) + self._forgotten_misses,
             plans=len(self._plans),
             cache_bytes=self._budget.used_bytes,
             clears=self._budget.clears,
+            evicted=self._budget.evicted,
+            plan_lookups=self._plan_lookups,
+            plan_misses=self._plan_misses,
+            plans_evicted=self._plans_evicted,
         )
 
     def _covering(self, logsource: Logsource) -> Iterator[tuple[int, list[Node]]]:
@@ -170,6 +191,7 @@ class Engine:
 
     def _plan(self, event_type: EventType) -> Plan:
         constants = [(name, value) for name, value in event_type.constants if name in self._by_column]
+        self._value_lookups += len(constants)
         classes = tuple((name, self.classes(name)[value]) for name, value in constants)
         key = (event_type.logsource, classes)
         found = self._plans.get(key)
@@ -213,6 +235,7 @@ class Engine:
         self._forgotten_misses += sum(plan.misses for plan in self._plans.values())
         for plan in self._plans.values():
             self._budget.leave(plan.clear)
+        self._plans_evicted += len(self._types)
         self._plans.clear()
         self._types.clear()
         self._filters.clear()

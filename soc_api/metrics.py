@@ -12,8 +12,11 @@ from soc_store.source_report import SourceReport
 
 SECOND_US = 1_000_000
 SILENT_US = 10 * SECOND_US
-#: Counted for every source, so that the first one lost is a rise from 0 and no new line; others appear once counted.
-ALWAYS = ("unparsed", "truncated", "time_flagged", "quarantined", "oversize", "torn", "refused", "redelivered")
+#: Counted for every source, so that the first one lost is a rise from 0 and no new line.
+ALWAYS = (
+    *("unparsed", "truncated", "time_flagged", "quarantined", "oversize", "torn", "refused", "refused_disk_full"),
+    *("refused_queue_full", "unreadable", "dropped", "redelivered"),
+)
 STATS = frozenset({"unparsed", "truncated", "time_flagged", "quarantined"})
 PLAIN = frozenset({"records", "raw_bytes", "requests"})  # counters of collect that count work, not trouble
 
@@ -29,6 +32,8 @@ def center_families(health: Health, now: int, version: str) -> Iterator[Family]:
     yield _one("fengsui_disk_free_bytes", "Free bytes on its disk.", health.disk_free_bytes)
     totals = [Sample({"kind": kind}, n) for kind, n in sorted(health.overload.items())]
     yield Family("fengsui_overload_total", "counter", "What overload and bad input have cost, all sources.", totals)
+    yield from _caches(health.caches)
+    yield from _rules(health.found)
 
 
 def source_families(reports: Sequence[SourceReport]) -> Iterator[Family]:
@@ -100,6 +105,25 @@ def _stages(health: Health) -> Iterator[Family]:
     yield Family("fengsui_offset", "gauge", "The journal offset a stage has come to.", samples)
     lags = [Sample({"stage": stage}, max(0, n)) for stage, n in behind.items()]
     yield Family("fengsui_lag_batches", "gauge", "Batches a stage is behind the one that feeds it.", lags)
+
+
+def _caches(caches: Mapping[str, Mapping[str, int]]) -> Iterator[Family]:
+    for count, what in (
+        ("hits", "Asked of a bounded cache whose keys senders choose, and known."),
+        ("misses", "Asked of such a cache, and worked out anew."),
+        ("evicted", "Entries that such a cache lost for want of room."),
+    ):
+        samples = [Sample({"cache": name}, counts.get(count, 0)) for name, counts in caches.items()]
+        yield Family(f"fengsui_cache_{count}_total", "counter", what, samples)
+
+
+def _rules(found: Mapping[str, Mapping[str, int]]) -> Iterator[Family]:
+    for count, what in (
+        ("findings", "What a rule found since triage began, storms included; the 200 that found most."),
+        ("storm_findings", "What of it a storm only counted."),
+    ):
+        samples = [Sample({"rule": rule}, counts.get(count, 0)) for rule, counts in found.items()]
+        yield Family(f"fengsui_rule_{count}_total", "counter", what, samples)
 
 
 def _labels(report: SourceReport) -> dict[str, str]:

@@ -61,6 +61,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
 
     Offsets are journal offsets: what ``journal`` has and ``outcomes`` has not is waiting to be detected, and so on.
     ``overload`` counts what was dropped, refused, evicted or put off, by name; all zero is well.
+    ``caches`` are those whose keys senders choose, so that they are bounded: hits, misses and evicted, by name.
+    ``found`` is what rules found since triage began: ``findings`` and, of those, ``storm_findings``, by rule id.
     ``rules`` is how many rules run, ``rules_refused`` how many were refused, ``refusals`` the first of them with place
     and reason.
     """
@@ -71,6 +73,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     triage_offset: int
     archive_offset: int
     overload: dict[str, int] = {}
+    caches: dict[str, dict[str, int]] = {}
+    found: dict[str, dict[str, int]] = {}
     rules: int = 0
     rules_refused: int = 0
     refusals: list[str] = []

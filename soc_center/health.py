@@ -25,7 +25,9 @@ def health(folder: DataFolder) -> Health:
         outcome_offset=_number(gauges["detect"], "written"),
         triage_offset=_number(gauges["triage"], "cursor"),
         archive_offset=_number(gauges["archiver"], "sealed_through"),
-        overload=_overload(folder.journal, gauges["detect"]),
+        overload=_overload(folder.journal, gauges["detect"], gauges["triage"]),
+        caches=_table(gauges["detect"], "caches"),
+        found=_table(gauges["triage"], "rules"),
         rules=_number(gauges["detect"], "rules"),
         rules_refused=_number(gauges["detect"], "rules_refused"),
         refusals=list(gauges["detect"].values.get("refusals", ())) if gauges["detect"] else [],
@@ -72,16 +74,20 @@ def _number(gauge: Gauge | None, name: str) -> int:
     return int(gauge.values.get(name, 0)) if gauge is not None else 0
 
 
-def _overload(journal: Path, detect: Gauge | None) -> dict[str, int]:
-    """What was refused, torn, cut off, put aside or sent twice, since the counters began."""
+def _table(gauge: Gauge | None, name: str) -> dict[str, dict[str, int]]:
+    return dict(gauge.values.get(name) or {}) if gauge is not None else {}
+
+
+def _overload(journal: Path, detect: Gauge | None, triage: Gauge | None) -> dict[str, int]:
+    """What was refused, torn, cut off, put aside, counted only or sent twice, since the counters began."""
     reader = JournalReader(journal)
     totals: Counter[str] = Counter()
     for counters in reader.counters().values():
         totals.update(counters)
     reader.close()
-    totals["worker_restarts"] = _number(detect, "worker_restarts")
-    totals["quarantined_batches"] = _number(detect, "quarantined_batches")
-    totals["quarantined_records"] = _number(detect, "quarantined_records")
+    for name in ("worker_restarts", "careful_batches", "quarantined_batches", "quarantined_records"):
+        totals[name] = _number(detect, name)
+    totals["storm_findings"] = _number(triage, "storm_findings")
     return {name: n for name, n in totals.items() if name not in PLAIN}
 
 

@@ -26,6 +26,10 @@ class Full(Exception):
     """The queue, or the disk, has no room: say 429, or stop reading, and try again."""
 
 
+class DiskFull(Full):
+    """The disk has none."""
+
+
 @dataclass(slots=True, kw_only=True, eq=False)
 class _Waiting:
     chunks: Sequence[Chunk]
@@ -212,7 +216,7 @@ class GroupCommit:
 
     def _fail(self, waiting: list[_Waiting], error: Exception) -> None:
         full = getattr(error, "sqlite_errorcode", 0) == _FULL or getattr(error, "errno", 0) == ENOSPC
-        told = Full("the disk is full") if full else error
+        told = DiskFull("the disk is full") if full else error
         for one in waiting:
             self._leave(one)
             if one.listeners:

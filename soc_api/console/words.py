@@ -52,6 +52,10 @@ ROLES: Mapping[str, str] = MappingProxyType(
         Role.ANALYST: N_("Analyst"),
     }
 )
+#: The caches whose keys senders choose.
+CACHES: Mapping[str, str] = MappingProxyType(
+    {"values": N_("Values"), "combinations": N_("Combinations"), "event_types": N_("Event types")}
+)
 #: What a counter of loss means, in the order in which it is shown.
 LOSSES: Mapping[str, str] = MappingProxyType(
     {
@@ -62,11 +66,16 @@ LOSSES: Mapping[str, str] = MappingProxyType(
         "torn": N_("Torn"),
         "refused": N_("Refused"),
         "refused_disk_full": N_("Refused: disk full"),
+        "refused_queue_full": N_("Refused: queue full"),
         "unreadable": N_("Unreadable"),
         "dropped": N_("Dropped"),
-        "evicted": N_("Evicted"),
         "redelivered": N_("Redelivered"),
         "time_flagged": N_("Time doubtful"),
+        "worker_restarts": N_("Worker restarts"),
+        "careful_batches": N_("Careful batches"),
+        "quarantined_batches": N_("Batches put aside"),
+        "quarantined_records": N_("Records put aside"),
+        "storm_findings": N_("Storm findings"),
     }
 )
 LOSS_HELP: Mapping[str, str] = MappingProxyType(
@@ -80,11 +89,20 @@ LOSS_HELP: Mapping[str, str] = MappingProxyType(
             "Refused: wrong key, too large or malformed (the sender was told), or a syslog sender that is not listed"
         ),
         "refused_disk_full": N_("Not taken in because the disk is nearly full; free some, senders try again"),
+        "refused_queue_full": N_(
+            "Attempts while 16 MiB waited to be written: HTTP senders were told 429, other sources are read later"
+        ),
         "unreadable": N_("Files that could not be opened or read"),
         "dropped": N_("Records lost"),
-        "evicted": N_("Streams forgotten to stay within memory"),
         "redelivered": N_("Requests sent twice around a restart; recognised and not stored again"),
         "time_flagged": N_("No event time, or one out of bounds; the time received is used instead"),
+        "worker_restarts": N_("Detect workers that fell or took too long, since detect began"),
+        "careful_batches": N_("Batches tried again record by record after a worker fell on them twice"),
+        "quarantined_batches": N_("Batches kept raw, because they could not be decided even so"),
+        "quarantined_records": N_("Records kept raw, because they ended their worker"),
+        "storm_findings": N_(
+            "Findings counted but not kept singly: of each rule the first 100 of a batch are. Their events are all kept"
+        ),
     }
 )
 OVERLOAD_HELP = N_("What overload has cost since the start; all zero is well")

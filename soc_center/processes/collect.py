@@ -24,12 +24,13 @@ from soc_center.wake import wake
 from soc_model.chunk import Chunk
 from soc_model.problem import Problem
 from soc_model.source import Source
-from soc_store.group_commit import Full, GroupCommit
+from soc_store.group_commit import DiskFull, Full, GroupCommit
 from soc_store.journal import Journal
 
 HOUSEKEEPING_S = 1.0
 RETRY_S = 5.0
 REFUSED_DISK_FULL = "refused_disk_full"
+REFUSED_QUEUE_FULL = "refused_queue_full"
 
 
 class TransportIntake:
@@ -49,13 +50,18 @@ class TransportIntake:
     ) -> bool:
         """True once the chunks are durable; False when this request was in the journal already."""
         if not self._room.enough():
-            for source_id in {chunk.source_id for chunk in chunks}:
-                self._commit.count(source_id, REFUSED_DISK_FULL)
+            self._refused(chunks, REFUSED_DISK_FULL)
             raise IntakeFull("the disk is nearly full, send again later")
         try:
             return await self._commit.append(chunks, request, counters)
         except Full as error:
+            self._refused(chunks, REFUSED_DISK_FULL if isinstance(error, DiskFull) else REFUSED_QUEUE_FULL)
             raise IntakeFull from error
+
+    def _refused(self, chunks: Sequence[Chunk], why: str) -> None:
+        """Count the attempt with each source that it was of."""
+        for source_id in {chunk.source_id for chunk in chunks}:
+            self._commit.count(source_id, why)
 
     def positions(self, source_id: str) -> dict[str, dict[str, Any]]:
         """The last committed position of each stream of a source."""

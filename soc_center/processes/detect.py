@@ -18,7 +18,7 @@ from soc_center.folder import DataFolder
 from soc_center.gauge import GaugeFile, done_through, now_us
 from soc_center.life import Life, say
 from soc_center.processes.detect_worker import Care
-from soc_center.processes.forked_worker import Answer, Task, Unreadable, Worker
+from soc_center.processes.forked_worker import Answer, Caches, Task, Unreadable, Worker
 from soc_center.settings import Settings
 from soc_center.start import start
 from soc_center.wake import wake
@@ -60,6 +60,7 @@ class Detection:
         self.restarts = 0
         self.quarantined_batches = 0
         self.quarantined_records = 0
+        self.careful_batches = 0
         self.workers: list[Worker] = []
         try:
             self._check_journal()
@@ -137,7 +138,9 @@ class Detection:
         if task.care is Care.RAW:
             self._put_aside(worker.tasks.pop(task.offset), "it stopped its worker even unparsed")
         else:
+            before = task.care
             say(f"detect: batch {task.offset}: {_more_careful(task, worker.named)}")
+            self.careful_batches += before is Care.AS_USUAL and task.care is not before
 
     def _put_aside(self, task: Task, why: str) -> None:
         """Keep a batch that cannot be decided in a file of its own, and let the others go on."""
@@ -183,6 +186,8 @@ class Detection:
             "worker_restarts": self.restarts,
             "quarantined_batches": self.quarantined_batches,
             "quarantined_records": self.quarantined_records,
+            "careful_batches": self.careful_batches,
+            "caches": _summed([worker.caches for worker in self.workers]),
             "snapshot": self._snapshot.id,
             "rules": len(self._snapshot.cards),
             "rules_refused": len(self._snapshot.refused),
@@ -196,6 +201,16 @@ class Detection:
                 worker.end()
         self._log.close()
         self._journal.close()
+
+
+def _summed(told: list[Caches]) -> Caches:
+    """The caches of all workers as one."""
+    sums: Caches = {}
+    for caches in told:
+        for name, counts in caches.items():
+            known = sums.setdefault(name, {})
+            known |= {kind: known.get(kind, 0) + n for kind, n in counts.items()}
+    return sums
 
 
 def _more_careful(task: Task, named: Address | None) -> str:

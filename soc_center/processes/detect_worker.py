@@ -3,17 +3,22 @@
 Frames, little-endian. In: ``<IqBI`` blob length, offset, care, number of addresses; then the addresses (``<II`` chunk,
 record) and the journal's blob. Out: ``<BIIqq`` kind, two numbers, offset, received. The two numbers of an outcome are
 the lengths of its head and its rows, which follow as the outcome log keeps them; of a naming, the chunk and the record
-about to be tried; of an unreadable blob, the length of the reason that follows, and 0.
+about to be tried; of an unreadable blob, the length of the reason that follows, and 0; of counters, once a second, the
+length of their JSON, and 0.
 """
 
 import gc
 import os
 import struct
+import time
 import traceback
 from collections.abc import Iterator
 from enum import IntEnum
 from typing import NamedTuple, NoReturn
 
+import msgspec
+
+from detection_rules.engine import EngineCounters
 from detection_rules.snapshot import Snapshot
 from soc_center.careful import Address, process_alone, process_raw
 from soc_center.limits import end_after
@@ -28,6 +33,7 @@ REQUEST = struct.Struct("<IqBI")
 ADDRESS = struct.Struct("<II")
 REPLY = struct.Struct("<BIIqq")
 FAILED = 70
+COUNTERS_S = 1.0
 BATCH_S = 10.0  # the parent's limit from one answer to the next; the kernel's is twice that
 FIRST_S = 30.0  # until the first: a fresh worker loads formats and plans (0.06 s, more while the machine starts)
 
@@ -46,6 +52,7 @@ class Kind(IntEnum):
     OUTCOME = 0
     NAMING = 1
     UNREADABLE = 2
+    COUNTERS = 3
 
 
 class Request(NamedTuple):
@@ -64,6 +71,7 @@ def work(requests: int, replies: int, snapshot: Snapshot) -> NoReturn:
     """
     gc.disable()
     limit_s = FIRST_S
+    next_counters = 0.0
     try:
         while (request := _next(requests)) is not None:
             end_after(2 * limit_s)
@@ -73,6 +81,9 @@ def work(requests: int, replies: int, snapshot: Snapshot) -> NoReturn:
                 limit_s = BATCH_S
                 end_after(2 * limit_s)
             end_after(0)
+            if time.monotonic() >= next_counters:
+                next_counters = time.monotonic() + COUNTERS_S
+                _write(replies, _counters(snapshot))
     except BrokenPipeError:
         pass
     except BaseException:
@@ -97,6 +108,25 @@ def answers(request: Request, snapshot: Snapshot) -> Iterator[bytes]:
             sizes = len(encoded.head), len(encoded.rows)
             head = REPLY.pack(Kind.OUTCOME, *sizes, encoded.offset, encoded.received)
             yield b"".join((head, encoded.head, encoded.rows))
+
+
+def caches(counters: EngineCounters) -> dict[str, dict[str, int]]:
+    """By cache: what was found in it, what was not, and what it lost for want of room."""
+    # Values and combinations share their room, so what they lose is told once.
+    return {
+        "values": _cache(counters.value_lookups, counters.value_misses, counters.evicted),
+        "combinations": _cache(counters.events, counters.tuple_misses, 0),
+        "event_types": _cache(counters.plan_lookups, counters.plan_misses, counters.plans_evicted),
+    }
+
+
+def _cache(lookups: int, misses: int, evicted: int) -> dict[str, int]:
+    return {"hits": lookups - misses, "misses": misses, "evicted": evicted}
+
+
+def _counters(snapshot: Snapshot) -> bytes:
+    body = msgspec.json.encode(caches(snapshot.engine.counters()))
+    return REPLY.pack(Kind.COUNTERS, len(body), 0, 0, 0) + body
 
 
 def _batch(request: Request) -> Batch:

@@ -15,6 +15,8 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
 
+import msgspec
+
 from detection_rules.snapshot import Snapshot
 from soc_center.careful import NOBODY, Address
 from soc_center.limits import die_with_parent, limit_growth, lower
@@ -46,6 +48,7 @@ class Unreadable(NamedTuple):
 
 
 Answer = EncodedOutcome | Unreadable
+Caches = dict[str, dict[str, int]]
 
 
 class Worker:
@@ -55,6 +58,7 @@ class Worker:
         self._snapshot = snapshot
         self.tasks: OrderedDict[int, Task] = OrderedDict()
         self.falls = 0  # in a row, without any answer between
+        self.caches: Caches = {}  # as it last told, since its start
         self._started = -BACK_OFF_S
         self.start()
 
@@ -159,6 +163,9 @@ class Worker:
             if kind == Kind.NAMING:
                 address = Address(first, second)
                 self.named = None if address == NOBODY else address
+                continue
+            if kind == Kind.COUNTERS:
+                self.caches = msgspec.json.decode(body, type=Caches)
                 continue
             if kind == Kind.OUTCOME:
                 found.append(EncodedOutcome(offset=offset, received=received, head=body[:first], rows=body[first:]))

@@ -6,6 +6,9 @@ on the disk before the cursor passes them, so none is made again, perhaps by oth
 """
 
 import time
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
 
 from detection_rules.triage import fold
 from soc_center.folder import DataFolder
@@ -14,13 +17,35 @@ from soc_center.life import Life, say
 from soc_center.settings import Settings
 from soc_center.start import start
 from soc_center.wake import wake
+from soc_model.alert import AlertDelta
 from soc_store.lock import FolderLock
 from soc_store.outcome_log import OutcomeReader
 from soc_store.state import State
 
+SHOWN_RULES = 200
 TICK_S = 0.1
 IDLE_S = 1.0
 READ = 256
+
+
+class FoundByRule:
+    """How much each rule has found since the start, and what of it storms only counted."""
+
+    def __init__(self) -> None:
+        self._findings: Counter[str] = Counter()
+        self._storms: Counter[str] = Counter()
+
+    def add(self, deltas: Sequence[AlertDelta]) -> None:
+        """Take what was added to alerts."""
+        for delta in deltas:
+            self._findings[delta.rule.id] += delta.count
+            self._storms[delta.rule.id] += delta.storm_count
+
+    def values(self) -> dict[str, Any]:
+        """The gauge: the sums, and of the rules that found most each one's own."""
+        most = self._findings.most_common(SHOWN_RULES)
+        by_rule = {rule: {"findings": n, "storm_findings": self._storms[rule]} for rule, n in most}
+        return {"findings": self._findings.total(), "storm_findings": self._storms.total(), "rules": by_rule}
 
 
 def triage(folder: DataFolder, settings: Settings) -> None:
@@ -31,7 +56,7 @@ def triage(folder: DataFolder, settings: Settings) -> None:
     state = State.open(folder.state_url, migrate=False)
     reader = OutcomeReader(folder.outcomes)
     cursor = state.cursor()
-    findings = 0
+    found = FoundByRule()
     say(f"triage: from offset {cursor}")
     while not life.stopping:
         began = time.monotonic()
@@ -41,10 +66,10 @@ def triage(folder: DataFolder, settings: Settings) -> None:
             reader.sync()
             state.commit_tick(deltas, heads[-1].offset, now_us(), after=cursor)
             cursor = heads[-1].offset
-            findings += sum(delta.count for delta in deltas)
+            found.add(deltas)
             if deltas:
                 wake(folder.run, "serve")
-        gauge.set(cursor=cursor, findings=findings)
+        gauge.set(cursor=cursor, **found.values())
         life.wait(0.0 if heads else IDLE_S)
         if 0 < len(heads) < READ:
             time.sleep(max(0.0, TICK_S - (time.monotonic() - began)))

@@ -11,8 +11,8 @@ from starlette.testclient import TestClient
 from soc_api.app import create_app
 from soc_model.layer import Level, Realm
 from soc_model.right import Role
-from tests.api.conftest import a_client
-from tests.api.world import HOSTILE, MINUTE_US, World, a_card, an_event, seed
+from tests.api.conftest import NOW, a_client
+from tests.api.world import HOSTILE, MINUTE_US, World, a_card, a_health, an_event, seed
 
 SignIn = Callable[..., TestClient]
 PART = {"HX-Request": "true"}
@@ -199,6 +199,29 @@ def test_health_shows_how_far_each_stage_is_behind(world: World, signed_in: Sign
     assert "3 batches behind" in html
     assert "108 batches behind" in html
     assert "archiver" in html
+
+
+def test_a_storm_is_shown_with_what_was_not_kept(world: World, signed_in: SignIn) -> None:
+    calm, storm = world.raise_alert(key="calm"), world.raise_alert(key="storm", count=1250, storm_count=1150)
+    client = signed_in()
+    assert "Storm" not in client.get(f"/alerts/{calm}").text
+    page = client.get(f"/alerts/{storm}").text
+    assert "Storm: 1,150 of them were counted, not kept singly" in page
+    assert "host.name%3A" in page.partition("Storm: 1,150")[2].partition("</p>")[0], "a way to their events"
+    assert client.get("/alerts").text.count(">Storm<") == 1
+    assert "风暴" in client.get(f"/alerts/{storm}", headers={"Accept-Language": "zh"}).text
+    assert client.get(f"/api/v1/alerts/{storm}").json()["storm_count"] == 1150
+
+
+def test_health_shows_caches_and_the_rules_that_found_most(signed_in: SignIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    caches = {"values": {"hits": 90, "misses": 10, "evicted": 37}}
+    found = {"<rule>": {"findings": 250, "storm_findings": 150}}
+    health = msgspec.structs.replace(a_health(NOW), caches=caches, found=found)
+    monkeypatch.setattr("tests.api.world.a_health", lambda now: health)
+    page = signed_in().get("/health").text
+    assert "Values" in page
+    assert '<td class="num">37</td>' in page
+    assert '<code>&lt;rule&gt;</code></td><td class="num">250</td><td class="num">150</td>' in page
 
 
 def test_times_are_in_the_viewers_zone(world: World, signed_in: SignIn) -> None:

@@ -111,6 +111,16 @@ def test_label_values_cannot_end_their_line() -> None:
     assert labels.startswith(r'source="a\"} 1\nfengsui_process_up{process=\"x\\')
 
 
+def test_caches_and_rules_are_counted_by_name() -> None:
+    caches = {"values": {"hits": 90, "misses": 10, "evicted": 3}}
+    found = {"rule-1": {"findings": 250, "storm_findings": 150}}
+    health = msgspec.structs.replace(a_health(NOW), caches=caches, found=found)
+    text = samples(exposition(center_families(health, NOW, "1")).decode())
+    assert [text[f"fengsui_cache_{n}_total", 'cache="values"'] for n in ("hits", "misses", "evicted")] == [90, 10, 3]
+    assert text["fengsui_rule_findings_total", 'rule="rule-1"'] == 250
+    assert text["fengsui_rule_storm_findings_total", 'rule="rule-1"'] == 150
+
+
 def test_every_family_stands_once_and_is_described(world: World) -> None:
     families = [*center_families(a_health(NOW), NOW, "0.1.0"), *source_families(world.reports)]
     assert len({family.name for family in families}) == len(families)

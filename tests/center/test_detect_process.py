@@ -73,10 +73,20 @@ def test_only_the_record_that_stops_its_worker_is_kept_raw(tmp_path: Path, what:
     quick = {"BATCH_S": 1.0, "FIRST_S": 2.0, "POLL_S": 0.1}
     found = run(tmp_path, batches=[[marked("x")], batch, [marked("y")]], constants=quick, workers=1)
     assert (found["written"], found["worker_restarts"], found["quarantined_batches"]) == (3, restarts, 0)
+    assert found["careful_batches"] == 1
     words = flags(found, 2)
     assert {uid for uid in words if "quarantined" in words[uid]} == {what}
     assert [uid for uid, _ in words.items()] == ["a", what, "b"]
     assert [one["findings"] for one in found["outcomes"].values()] == [1, 2, 1]
+
+
+def test_workers_tell_how_their_caches_do(tmp_path: Path) -> None:
+    found = run(tmp_path, batches=[[marked("a")]] * 6, constants={"COUNTERS_S": 0.0}, workers=1)
+    assert set(found["caches"]) == {"values", "combinations", "event_types"}
+    for counts in found["caches"].values():
+        assert counts["misses"] >= 1
+        assert counts["hits"] >= 4
+        assert counts["evicted"] == 0
 
 
 def test_a_batch_of_too_many_such_records_is_kept_raw(tmp_path: Path) -> None:

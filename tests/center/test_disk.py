@@ -11,7 +11,7 @@ from collectors.intake import IntakeFull
 from soc_center.disk import DiskRoom, forecast_days
 from soc_center.gauge import now_us
 from soc_center.processes.collect import TransportIntake
-from soc_store.group_commit import GroupCommit
+from soc_store.group_commit import QUEUE_BYTES, GroupCommit
 from soc_store.journal import Journal, JournalReader
 from tests.running import KEY, Center, wait_for
 from tests.store.making import DAY, NOON, chunk, source
@@ -64,6 +64,27 @@ def test_nothing_is_taken_in_while_the_disk_is_nearly_full(tmp_path: Path) -> No
     assert asyncio.run(append())
     reader = JournalReader(tmp_path)
     assert (reader.last(), reader.counters()) == (1, {"s1": {"refused_disk_full": 2}})
+    reader.close()
+
+
+def test_a_full_queue_is_counted_with_the_source(tmp_path: Path) -> None:
+    async def append() -> None:
+        journal = Journal.open(tmp_path, {"s1": source()}, now=lambda: NOON)
+        commit = GroupCommit(journal, lambda: None)
+        intake = TransportIntake([source()], journal, commit, Disk(100).room())
+        waiting = asyncio.create_task(intake.append([chunk(b"x" * QUEUE_BYTES)]))
+        await asyncio.sleep(0)
+        with pytest.raises(IntakeFull):
+            await intake.append([chunk(b"a")])
+        running = asyncio.create_task(commit.run())
+        await waiting
+        running.cancel()
+        await asyncio.wait([running])
+        journal.close()
+
+    asyncio.run(append())
+    reader = JournalReader(tmp_path)
+    assert reader.counters() == {"s1": {"refused_queue_full": 1}}
     reader.close()
 
 

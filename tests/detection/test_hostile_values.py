@@ -55,6 +55,8 @@ def test_caches_stay_within_their_bytes() -> None:
     assert counters.cache_bytes <= 50_000
     assert counters.clears > 5
     assert counters.events == 4000
+    assert counters.value_lookups == 2 * 4000
+    assert 0 < counters.evicted <= counters.value_misses + counters.tuple_misses
 
 
 def test_types_that_no_rule_tells_apart_share_one_plan() -> None:
