@@ -3,7 +3,8 @@
 Filebeat, Winlogbeat, Logstash, Fluent Bit, Vector and rsyslog send documents by ``_bulk``; before that they ask for
 version, license or health. That is all there is: no index, template, policy or search, so a shipper must be told not to
 set them up (docs/sources.md). The key decides the source, the index does not. The answer to ``_bulk`` comes once its
-documents are durable; the same body sent again, because the answer was not heard, is answered and dropped.
+documents are durable; the same body sent again, because the answer was not heard, is answered and dropped. A body whose
+documents all say their time is recognised also when it was answered: nobody can tell whether an answer arrived.
 """
 
 import asyncio
@@ -115,8 +116,14 @@ async def _put(door: HttpDoor, source: Source, request: Request, body: bytes, te
         raise Refused(400, "Malformed bulk request", f"{problem}; nothing of this request was kept") from None
     except TooManyItems:
         raise Refused(413, "Content Too Large", f"at most {ITEMS} items in one request") from None
+    digest = _digest(source, index, text)
+    if door.answered.holds(digest, time.monotonic()):
+        door.intake.count(source.id, "redelivered", len(bulk.documents))
+        return bulk
     chunks = await asyncio.to_thread(door.cut, source, b"\n".join(bulk.documents))
-    await door.append(request, chunks, _digest(source, index, text))
+    await door.append(request, chunks, digest)
+    if bulk.unmistakable:
+        door.answered.add(digest, time.monotonic())
     if refused := sum(bool(item.why) for item in bulk.items):
         door.intake.count(source.id, "refused", refused)
     return bulk

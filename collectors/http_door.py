@@ -10,6 +10,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
+from collectors.answered import Answered
 from collectors.byte_budget import ByteBudget, NoRoom, Share
 from collectors.content_encoding import NotEncoded, TooLarge, decoded
 from collectors.cutting import Cutter, Records
@@ -31,6 +32,7 @@ class HttpDoor:
     def __init__(self, intake: Intake, in_flight_bytes: int) -> None:
         self.intake = intake
         self.keys = Keys(intake.sources)
+        self.answered = Answered()
         self._formats: dict[str, Format] = {source.format: load_format(source.format) for source in intake.sources}
         self._hosts = {"localhost"} | {
             str(host).lower() for source in intake.sources for host in source.settings.get("hosts") or ()

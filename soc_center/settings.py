@@ -25,6 +25,7 @@ from soc_store.durable import publish
 from soc_store.manifest_entry import LAWFUL_DAYS
 
 VERSION = 1
+CARRIER = "beats"  # the format whose records carry text of another
 
 
 class FileSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, rename={"start": "from"}):
@@ -207,6 +208,18 @@ def _check_options(source: Source, at: str, refuse: Callable[[str, str], None]) 
         codecs.lookup(codec or "utf-8")
     except (LookupError, TypeError):
         refuse(f"{at}.options.codec", f"no codec {codec!r}")
+    _check_inner(source, at, refuse)
+
+
+def _check_inner(source: Source, at: str, refuse: Callable[[str, str], None]) -> None:
+    """A carried text that no format reads would stay unread without a word."""
+    if "inner" not in source.options:
+        return
+    if source.format != CARRIER:
+        refuse(f"{at}.options.inner", f"only the format {CARRIER} carries another one")
+    known = [name for name in format_names() if name not in (CARRIER, "evtx")]
+    if (inner := source.options["inner"]) not in known:
+        refuse(f"{at}.options.inner", f"no format {inner!r} for carried text; there are {', '.join(known)}")
 
 
 def host_port(listen: str) -> tuple[str, int]:

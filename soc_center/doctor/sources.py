@@ -1,4 +1,4 @@
-"""The sources: file sources whose paths match nothing or cannot be read."""
+"""The sources: file sources whose paths match nothing or cannot be read, and http sources that share a key."""
 
 import glob
 import grp
@@ -33,9 +33,22 @@ def check_sources(sources: Sequence[Source], matched: Sequence[Matched]) -> list
         for path, group in each.unreadable.items():
             fix = f"usermod -aG {group} USER, then sign in again" if group not in ("", "root") else f"chmod o+r {path}"
             found.append(bad("sources", f"{each.source_id}: {path} cannot be read", fix))
+    found += [
+        warn("sources", f"{' and '.join(ids)} share one key: a bare key is refused", "fengsui source key, one a source")
+        for ids in _sharing(sources)
+    ]
     if not sources:
         found.append(warn("sources", "none configured: nothing is collected", "write some into fengsui.yml"))
     return found or [ok("sources", f"{len(sources)} configured, {sum(each.files for each in matched)} files readable")]
+
+
+def _sharing(sources: Sequence[Source]) -> list[list[str]]:
+    """The ids of sources that have the same intake key."""
+    holders: dict[str, list[str]] = {}
+    for source in sources:
+        if source.transport == "http":
+            holders.setdefault(source.key_sha256.lower(), []).append(source.id)
+    return [ids for ids in holders.values() if len(ids) > 1]
 
 
 def match_paths(sources: Sequence[Source]) -> list[Matched]:

@@ -25,6 +25,7 @@ NOW_S = 1_795_000_000.0
 NOW = int(NOW_S * 1e6)
 ROOT = Path("/data")
 CLOCK = Clock(now_s=NOW_S, newest_s=NOW_S - 1, rate=1.0, synchronised=True, zone="Asia/Shanghai", zone_known=True)
+HTTP = Source(id="h1", name="h1", transport="http", format="json", layer=Layer.HOST, unit="u", key_sha256="ab")
 SOURCE = Source(id="s1", name="s1", transport="file", format="syslog", layer=Layer.HOST, unit="u")
 
 
@@ -97,6 +98,7 @@ WARN = [
     ([check_state(ROOT, "0000")], "revision 0000"),
     (check_sources([SOURCE], [Matched("s1", "/x*", 0, {})]), "s1: /x* matches no file"),
     (check_sources([], []), "none configured"),
+    (check_sources([HTTP, msgspec.structs.replace(HTTP, id="h2")], []), "h1 and h2 share one key"),
     (check_clock(CLOCK._replace(rate=1.2)), "1.200 times"),
     (check_clock(CLOCK._replace(synchronised=False)), "not synchronised"),
     (check_processes(with_process(restarts=2), NOW), "detect was restarted 2 times"),

@@ -60,6 +60,9 @@ def test_good_settings_come_back_as_written(tmp_path: Path) -> None:
         ("settings:", "options: {zone: Mars/Olympus}\n    settings:", 12, "no time zone 'Mars/Olympus'"),
         ("settings:", "options: {codec: runes}\n    settings:", 12, "no codec 'runes'"),
         ("format: syslog", "format: evtx", 12, "read whole"),
+        ("settings:", "options: {inner: syslog}\n    settings:", 12, "only the format beats carries"),
+        ("format: syslog", "format: beats\n    options: {inner: beats}", 10, "no format 'beats' for carried text"),
+        ("format: syslog", "format: beats\n    options: {inner: 5}", 10, "no format 5 for carried text"),
         ("units:", "listen: {console: nowhere}\nunits:", 3, "host:port"),
     ],
 )

@@ -113,6 +113,31 @@ def test_a_request_that_comes_again_is_answered_and_dropped(intake, encoding):
     assert intake.records == DOCUMENTS and intake.counters["s1", "records"] == 2
 
 
+async def _twice(intake, body):
+    """The same request twice in one life; the fake's own memory of requests is taken away in between."""
+    transport = httpx2.ASGITransport(app=http.application(intake))
+    async with httpx2.AsyncClient(transport=transport, base_url="http://127.0.0.1") as client:
+        for _ in range(2):
+            answer = await client.post("/_bulk", content=body, headers={"Authorization": basic("s1")})
+            intake.requests.clear()
+    return answer
+
+
+@pytest.mark.parametrize(
+    ("documents", "kept"),
+    [
+        ([b'{"@timestamp":"2026-03-02T08:52:00Z"}', b'{"timestamp":5}'], 1),
+        ([b'{"@timestamp":"2026-03-02T08:52:00Z"}', b'{"status":"up"}'], 2),
+    ],
+)
+def test_answered_requests_are_known_only_by_documents_that_say_their_time(intake, documents, kept):
+    body = b"".join(b'{"index":{}}\n%s\n' % document for document in documents)
+    answer = asyncio.run(_twice(intake, body))
+    assert len(answer.json()["items"]) == 2 and answer.json()["errors"] is False
+    assert intake.records == documents * kept
+    assert intake.counters["s1", "redelivered"] == (2 if kept == 1 else 0)
+
+
 def test_the_same_request_of_another_source_is_another_request(intake):
     ask(intake)
     ask(intake, authorization=basic("s2"))

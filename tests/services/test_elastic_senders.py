@@ -1,0 +1,148 @@
+"""Log shippers that speak Elasticsearch's _bulk feed a real center: every id is found once, also over kills.
+
+A real rsyslog with omelasticsearch where there is one, and a sender that follows Filebeat's behaviour on the wire.
+"""
+
+import hashlib
+import os
+import random
+import re
+import shutil
+import signal
+import subprocess
+import threading
+import time
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from soc_center.system import SYSTEM
+from soc_store.search import EventQuery, search_events
+from tests.conftest import absent
+from tests.filebeat_shaped import FilebeatShaped
+from tests.running import Center, wait_for
+
+pytestmark = pytest.mark.services
+KEY = "a-key-for-tests-only"  # rsyslog takes none with spaces
+SEED = int(os.environ.get("FENGSUI_SEED", str(random.SystemRandom().randrange(1 << 32))))
+MODULE = "omelasticsearch.so"
+MESSAGES = 2000
+FOLLOW = """\
+global(workDirectory="{folder}" maxMessageSize="64k")
+module(load="imfile" mode="polling" pollingInterval="1")
+input(type="imfile" file="{folder}/in.log" tag="feed:" severity="notice" facility="local0")
+"""
+
+
+def documented(root: Path, port: int) -> str:
+    """What docs/sources.md tells people to write, with this port, user and key."""
+    found = re.search(r"```rsyslog\n(.*?)```", (root / "docs" / "sources.md").read_text("utf-8"), re.S)
+    assert found
+    text = found[1].replace('serverport="8760"', f'serverport="{port}"').replace('uid="web-1"', 'uid="rsyslog"')
+    return text.replace('pwd="KEY"', f'pwd="{KEY}-rsyslog"')
+
+
+def source(name: str, **more: Any) -> dict[str, Any]:
+    base = {"id": name, "name": name, "transport": "http", "layer": "host", "unit": "unit", "trust": "key"}
+    return {**base, "key_sha256": hashlib.sha256(f"{KEY}-{name}".encode()).hexdigest(), **more}
+
+
+@pytest.fixture
+def center(tmp_path: Path) -> Iterator[Center]:
+    sources = [source("rsyslog", format="json"), source("beat", format="beats", options={"inner": "syslog"})]
+    center = Center(tmp_path, sources)
+    center.start()
+    wait_for(lambda: center.gauge("collect") and center.gauge("detect"), 60, "the center running")
+    yield center
+    center.stop()
+
+
+@pytest.fixture
+def rsyslogd() -> str:
+    found = shutil.which("rsyslogd", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin")
+    if found is None or not any(Path("/usr/lib").glob(f"*/rsyslog/{MODULE}")):
+        absent("rsyslog-elasticsearch", f"no rsyslogd with {MODULE} (Debian: apt-get install rsyslog-elasticsearch)")
+    return str(found)
+
+
+@pytest.fixture
+def followed(tmp_path: Path, root: Path, rsyslogd: str, center: Center) -> Iterator[Path]:
+    """The file that a running rsyslog follows."""
+    folder = tmp_path / "rsyslog"
+    folder.mkdir()
+    config = folder / "rsyslog.conf"
+    config.write_text(FOLLOW.format(folder=folder) + documented(root, center.intake), "utf-8")
+    command = [rsyslogd, "-n", "-f", str(config), "-i", str(folder / "pid")]
+    with (folder / "output").open("wb") as output:
+        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
+    yield folder / "in.log"
+    process.terminate()
+    process.wait(20)
+
+
+def found(center: Center, source_id: str) -> Counter[str]:
+    """How often each message is there."""
+    messages: Counter[str] = Counter()
+    cursor = None
+    while True:
+        page = search_events(center.data, SYSTEM, EventQuery(source_ids=(source_id,), limit=1000, cursor=cursor))
+        messages.update(row["message"] for row in page.rows)
+        cursor = page.cursor
+        if cursor is None:
+            return messages
+
+
+@pytest.mark.timeout(180)
+def test_rsyslog_sends_by_bulk_and_each_message_is_there_once(center: Center, followed: Path) -> None:
+    sent = [f"number {i} 烽燧" for i in range(MESSAGES)]
+    followed.write_text("".join(f"{message}\n" for message in sent), "utf-8")
+    wait_for(lambda: found(center, "rsyslog").total() >= MESSAGES, 90, f"{MESSAGES} messages by _bulk")
+    assert found(center, "rsyslog") == Counter(sent)
+
+
+def event(number: int) -> dict[str, Any]:
+    return {
+        "@timestamp": time.strftime("%Y-%m-%dT%H:%M:%S.000Z", time.gmtime()),
+        "agent": {"type": "filebeat", "version": "8.19.0"},
+        "host": {"name": "web-1"},
+        "log": {"file": {"path": "/var/log/app.log"}, "offset": number * 40},
+        "message": f"<13>app[1]: number {number}",
+    }
+
+
+class Sending(threading.Thread):
+    """Sends batches until told to stop."""
+
+    def __init__(self, beat: FilebeatShaped) -> None:
+        super().__init__(daemon=True)
+        self.beat, self.sent, self.stopped = beat, 0, threading.Event()
+
+    def run(self) -> None:
+        while not self.stopped.is_set():
+            size = 20 + self.sent % 37
+            self.beat.publish([event(self.sent + i) for i in range(size)])
+            self.sent += size
+        self.beat.close()
+
+
+@pytest.mark.timeout(300)
+def test_over_kills_and_lost_answers_each_event_of_a_beat_is_there_once(center: Center) -> None:
+    chance = random.Random(SEED)
+    beat = FilebeatShaped(center.intake, f"beat:{KEY}-beat", deaf=0.1, chance=random.Random(SEED + 1))
+    sending = Sending(beat)
+    sending.start()
+    for _ in range(6):
+        time.sleep(chance.uniform(0.5, 2.0))
+        pid = wait_for(lambda: center.pids().get("collect"), 60, "collect running")
+        os.kill(pid, signal.SIGKILL)
+    wait_for(lambda: center.pids().get("collect", pid) != pid, 60, "collect running again")
+    sending.stopped.set()
+    sending.join(60)
+    assert not sending.is_alive() and not beat.dropped
+    wait_for(lambda: found(center, "beat").total() >= sending.sent, 60, "all events")
+    print(f"seed {SEED}: {sending.sent} events, {beat.resent} requests sent again")
+    assert found(center, "beat") == Counter(f"number {n}" for n in range(sending.sent))
+    assert len(beat.acked) == sending.sent > 100 and beat.resent > 6
