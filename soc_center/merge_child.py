@@ -36,7 +36,7 @@ def reply(archive: Path, task: Path, name: str) -> MergeReply:
     except Problem as problem:
         return MergeReply(problem=str(problem))
     except Exception as error:
-        return MergeReply(problem=f"a merge failed: {error}")
+        return MergeReply(problem=f"a merge failed: {type(error).__name__}: {error}")
 
 
 def main() -> None:

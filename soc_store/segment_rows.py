@@ -13,7 +13,7 @@ from soc_store.manifest_entry import Segment, SegmentKind
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
-ROWS = 1024  # in memory as Python values at a time
+ROWS = 128  # in memory as Python values at a time; a record may have 1 MiB
 _PLACE = '"offset", received, layer, realm'
 _COLUMNS = {
     "events": f'event_id, raw, raw_binary, "@timestamp", {_PLACE}',

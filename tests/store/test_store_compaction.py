@@ -1,7 +1,12 @@
 """Compaction: nothing is lost, doubled or out of order, whatever crashes; every tampering is found and named."""
 
 import itertools
+import random
 import sqlite3
+import subprocess
+import sys
+import threading
+import time
 from hashlib import sha256
 
 import duckdb
@@ -529,3 +534,64 @@ def test_sealing_goes_on_between_the_merging_and_the_replacing(sealed):
     verdict, faults = sealed.verify()
     assert (faults, verdict.entries, verdict.segments, verdict.replaced) == ([], 13, 12, 4)
     assert sorted(row[3] for row in shown(sealed)) == sorted(f"{n}-{k}" for n in range(1, 7) for k in range(3))
+
+
+@pytest.mark.timeout(60)
+def test_searches_and_verification_see_each_row_once_all_the_while(sealed, monkeypatch):
+    """Sealing, merging, retention and checkpoints go on; the files that were replaced go at once."""
+    monkeypatch.setattr(compaction_writer, "KEPT_US", 0)
+    archive, done = Archive.open(sealed.archive, now=Clock()), threading.Event()
+
+    def write():
+        try:
+            for offset in range(6, 40):
+                archive.add(one(offset, day=1))
+                archive.seal_due(NOON, force=True)
+                if offset % 3 == 0:
+                    compact(archive, sealed.archive, today="2023-11-15" if offset % 2 else "2024-01-01")
+                    archive.compactor.clear()
+                if offset == 20:
+                    archive.retire(rule("2023-11-16"))
+                sealed.sign(NOON + offset)
+        finally:
+            done.set()
+
+    writer = threading.Thread(target=write)
+    writer.start()
+    while not done.is_set():
+        raws = [row[3] for row in shown(sealed, limit=1000)]
+        offsets = sorted({int(raw.partition("-")[0]) for raw in raws})
+        assert sorted(raws) == sorted(f"{offset}-{n}" for offset in offsets for n in range(3))
+        assert offsets == list(range(offsets[0], offsets[-1] + 1))
+        assert sealed.verify(patience_s=5.0)[1] == []
+    writer.join()
+    archive.close()
+    verdict, faults = sealed.verify()
+    assert (faults, verdict.segments, verdict.proved_sequence) == ([], 78, verdict.entries)
+    assert verdict.compactions > 10
+
+
+@pytest.mark.timeout(120)
+def test_a_process_killed_while_it_merges_loses_and_doubles_nothing(tmp_path, root):
+    folder, rnd, sealed_last = tmp_path / "archive", random.Random(4), 0
+    for _ in range(4):
+        command = [sys.executable, "-m", "tests.store.killed_compacting", str(folder)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stdin=subprocess.DEVNULL, cwd=root) as process:
+            for _ in range(6):
+                sealed_last = int(process.stdout.readline())
+            time.sleep(rnd.random() / 10)
+            process.kill()
+            rest = [int(line) for line in process.stdout.read().split(b"\n")[:-1]]
+        sealed_last = max([sealed_last, *rest])
+    Archive.open(folder, now=Clock()).close()
+    (tmp_path / "outcomes").mkdir()
+    made = Sealed(tmp_path)
+    raws = [row[3] for row in shown(made, limit=9999)]
+    offsets = {int(raw.partition("-")[0]) for raw in raws}
+    assert sorted(raws) == sorted(f"{offset}-{n}" for offset in range(1, len(offsets) + 1) for n in range(3))
+    assert sealed_last <= len(offsets) <= sealed_last + 1
+    verdict, faults = made.verify()
+    assert (faults, verdict.compactions > 0) == ([], True)
+    assert {str(path.relative_to(made.live)) for path in made.live.glob("*/*/*")} == {
+        one.file for one in segments(made)
+    }
