@@ -1,32 +1,32 @@
 """What a kind of job is, and how to find one by its name.
 
-A kind is a module of ``soc_center.jobs`` with ``run(job, place)``. It may say how much it may take (``CAPS``), how often
-the clock asks for it (``EVERY_S``; None: on request only), how often it is tried again when its worker is lost
+A kind is a module of ``soc_center.jobs`` with ``run(job, place)``. It may say how much it may take (``CAPS``), how
+often the clock asks for it (``EVERY_S``; None: on request only), how often it is tried again when its worker is lost
 (``ATTEMPTS``), and what it may be told (``Params``, a msgspec struct; without one nothing).
-Names are listed without importing anything. Run as a module it prints all kinds as JSON, so that a process that only
-needs to know them does not have to carry them.
+Names are listed without importing anything. Run as a module it prints all kinds as JSON for ``kind_list``.
 """
 
 import importlib
 import pkgutil
-import subprocess
 import sys
 import traceback
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import msgspec
 
 from soc_center import jobs
 from soc_center.job_place import JobPlace
+from soc_center.kind_list import KindNews
 from soc_model.job import Caps, Job
 from soc_model.problem import Problem
 
 ATTEMPTS = 3
-LIST_S = 60.0
 
 
-class JobKind(msgspec.Struct, frozen=True, kw_only=True):
+@dataclass(frozen=True, slots=True, kw_only=True)
+class JobKind:
     """A kind of job as its module says."""
 
     name: str
@@ -49,14 +49,6 @@ class JobKind(msgspec.Struct, frozen=True, kw_only=True):
             raise Problem(f"params{where.rstrip('`')}", what) from error
 
 
-class KindNews(msgspec.Struct, frozen=True, kw_only=True):
-    """What a schedule must know of a kind."""
-
-    name: str
-    every_s: int | None
-    attempts: int
-
-
 def kind_names() -> list[str]:
     """The names of all kinds, sorted; nothing is imported."""
     return sorted(module.name for module in pkgutil.iter_modules(jobs.__path__))
@@ -75,17 +67,6 @@ def load_kind(name: str) -> JobKind:
         attempts=getattr(module, "ATTEMPTS", ATTEMPTS),
         params=getattr(module, "Params", None),
     )
-
-
-def kinds_apart() -> list[KindNews]:
-    """All kinds, read in a process of its own; raises ``Problem`` when that fails."""
-    command = [sys.executable, "-m", "soc_center.job_kind"]
-    try:
-        done = subprocess.run(command, capture_output=True, timeout=LIST_S, check=True, stdin=subprocess.DEVNULL)  # noqa: S603 - our own module, no shell
-    except (OSError, subprocess.SubprocessError) as error:
-        raise Problem("kinds of jobs", f"cannot be listed: {error}") from error
-    sys.stderr.write(done.stderr.decode(errors="replace"))
-    return msgspec.json.decode(done.stdout, type=list[KindNews])
 
 
 def main() -> None:

@@ -20,6 +20,7 @@ class JobState(StrEnum):
 FINAL = frozenset({JobState.DONE, JobState.FAILED, JobState.CANCELLED})
 #: ``created_by`` of what the clock asked for; no person has this name.
 SCHEDULE = "schedule"
+PARAMS_BYTES = 16 << 10
 TEXT_CHARS = 200
 ERROR_CHARS = 2_000
 RESULT_BYTES = 1 << 20

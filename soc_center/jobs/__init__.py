@@ -1,1 +1,1 @@
-"""Kinds of jobs: ``KIND.py`` with ``run(job, place)``, and ``CAPS``, ``EVERY_S``, ``ATTEMPTS``, ``Params`` if wanted."""
+"""Kinds of jobs: ``KIND.py`` with ``run(job, place)``; see ``soc_center.job_kind`` for what else one may say."""
