@@ -12,8 +12,8 @@ from soc_center.start_in import start_in
 from soc_center.timetable import Timetable
 from soc_center.wake import wake
 from soc_model.job import SCHEDULE, Schedule
+from soc_store.job_book import JobBook
 from soc_store.lock import FolderLock
-from soc_store.state import State
 
 LOOK_S = 2.0
 
@@ -21,24 +21,24 @@ LOOK_S = 2.0
 class Clock:
     """What is done when a schedule is due."""
 
-    def __init__(self, folder: DataFolder, state: State) -> None:
+    def __init__(self, folder: DataFolder, book: JobBook) -> None:
         self._folder = folder
-        self._state = state
+        self._book = book
         self.asked = 0
 
     def ask(self, schedule: Schedule) -> None:
         """Queue one job of the kind, unless one waits or runs."""
         now = now_us()
-        self._state.jobs.enqueue(
+        self._book.jobs.enqueue(
             schedule.kind, {}, SCHEDULE, now, attempts_max=schedule.attempts_max, unless_waiting=True
         )
-        self._state.schedules.queued(schedule.kind, now)
+        self._book.schedules.queued(schedule.kind, now)
         self.asked += 1
         wake(self._folder.run, "work")
 
     def reclaim(self) -> int:
         """How many jobs were taken back from workers that are gone."""
-        taken = len(self._state.jobs.reclaim(now_us()))
+        taken = len(self._book.jobs.reclaim(now_us()))
         if taken:
             say(f"schedule: {taken} jobs taken back from a worker that was lost")
             wake(self._folder.run, "work")
@@ -58,21 +58,21 @@ def schedule(folder: DataFolder) -> None:
     life = Life(folder.run, "schedule")
     gauge = GaugeFile(folder.run, "schedule")
     lock = FolderLock.take(folder.run / "schedule")
-    state = State.open(folder.state_url, migrate=False)
-    state.schedules.adopt(wanted_schedules())
-    clock = Clock(folder, state)
+    book = JobBook.open(folder.state_url)
+    book.schedules.adopt(wanted_schedules())
+    clock = Clock(folder, book)
     timetable = Timetable(clock.ask)
     timetable.start()
     reclaimed = 0
     while not life.stopping:
-        table = state.schedules.all()
+        table = book.schedules.all()
         if timetable.build(table, now_us()):
             say(f"schedule: {', '.join(f'{each.kind} every {each.every_s} s' for each in table if each.enabled)}")
         reclaimed += clock.reclaim()
         gauge.set(schedules=sum(each.enabled for each in table), asked=clock.asked, reclaimed=reclaimed)
         life.wait(LOOK_S)
     timetable.stop()
-    state.close()
+    book.close()
     lock.release()
 
 

@@ -22,8 +22,8 @@ from soc_center.start_in import start_in
 from soc_model.job import JobState
 from soc_model.problem import Problem
 from soc_store.interfaces import JobStore
+from soc_store.job_book import JobBook
 from soc_store.lock import FolderLock
-from soc_store.state import State
 
 PLACES = 2  # jobs at a time
 SLOTS = 16  # of these processes on one data directory
@@ -119,8 +119,8 @@ def work(folder: DataFolder) -> None:
     name, lock = take_slot(folder)
     life = Life(folder.run, name)
     gauge = GaugeFile(folder.run, name)
-    state = State.open(folder.state_url, migrate=False)
-    working = Work(folder, state.jobs)
+    book = JobBook.open(folder.state_url)
+    working = Work(folder, book.jobs)
     say(f"{name}: ready")
     while not life.stopping:
         working.tend(stopping=False)
@@ -132,7 +132,7 @@ def work(folder: DataFolder) -> None:
     while working.runs and time.monotonic() < deadline:
         working.tend(stopping=True)
         time.sleep(0.05)
-    state.close()
+    book.close()
     lock.release()
 
 
