@@ -57,7 +57,7 @@ def kind_names() -> list[str]:
 def load_kind(name: str) -> JobKind:
     """The kind of that name; raises ``Problem`` when there is none (any more)."""
     if name not in kind_names():
-        raise Problem("kind", f"there is no kind of job {name!r}; there are {', '.join(kind_names())}")
+        raise Problem("kind", f"there is no such kind of job; there are {', '.join(kind_names())}")
     module = importlib.import_module(f"soc_center.jobs.{name}")
     return JobKind(
         name=name,

@@ -108,9 +108,9 @@ def test_every_kind_of_ours_can_be_listed_and_says_what_it_may_take() -> None:
     found = {kind.name: kind for kind in kinds_apart()}
     assert "tidy_state" in found
     assert sorted(found) == kind_names()
-    for name in found:
+    for name, listed in found.items():
         kind = load_kind(name)
-        assert (kind.every_s, kind.attempts) == (found[name].every_s, found[name].attempts)
+        assert (kind.every_s, kind.attempts) == (listed.every_s, listed.attempts)
         assert kind.caps.memory_bytes >= 16 << 20 and kind.caps.time_s > 0 and kind.attempts >= 0
 
 
@@ -128,7 +128,7 @@ def test_a_list_of_kinds_that_cannot_be_had_is_a_problem(
 
 def test_the_process_asks_by_the_clock_and_names_a_kind_it_cannot_load(works: Works) -> None:
     works.start("schedule")
-    wait_for(lambda: works.state.schedules.all(), 30, "the kinds taken over")
+    wait_for(works.state.schedules.all, 30, "the kinds taken over")
     assert {each.kind for each in works.state.schedules.all()} >= {"tidy_state", "wait_long"}
     assert "not_loadable cannot be loaded" in works.log("schedule")
     works.state.schedules.change("add_numbers", "ann", now_us(), every_s=1, enabled=True)
@@ -143,7 +143,7 @@ def test_the_process_asks_by_the_clock_and_names_a_kind_it_cannot_load(works: Wo
 
 def test_the_process_asks_for_nothing_that_waits_already(works: Works) -> None:
     works.start("schedule")
-    wait_for(lambda: works.state.schedules.all(), 30, "the kinds taken over")
+    wait_for(works.state.schedules.all, 30, "the kinds taken over")
     works.state.schedules.change("add_numbers", "ann", now_us(), every_s=1, enabled=True)
 
     def often() -> bool:
@@ -164,7 +164,7 @@ def test_the_process_takes_back_what_a_lost_worker_held(works: Works) -> None:
 
 def test_a_second_schedule_is_refused(works: Works) -> None:
     works.start("schedule")
-    wait_for(lambda: works.state.schedules.all(), 30, "running")
+    wait_for(works.state.schedules.all, 30, "running")
     assert works.start("schedule").wait(30) == 2
     assert "is in use by another process" in works.log("schedule")
 

@@ -47,7 +47,7 @@ def test_a_job_is_done_with_its_result_and_progress(busy: Works) -> None:
         ("end_badly", {"how": "files"}, "Too many open files"),
         ("end_badly", {"how": "large"}, "the result is over 1 MiB"),
         ("end_badly", {"how": 7}, "params.how: Expected `str`, got `int`"),
-        ("no_such_kind", {}, "there is no kind of job 'no_such_kind'"),
+        ("no_such_kind", {}, "kind: there is no such kind of job; there are "),
         ("not_loadable", {}, "RuntimeError: broken while it is written"),
         ("tidy_state", {"other": 1}, "unknown field `other`"),
         ("run_late", {}, "took longer than its 1 s"),
