@@ -165,6 +165,8 @@ def _spawn(job: Job, data: Path, report: int) -> "subprocess.Popen[bytes]":
         stdin=subprocess.PIPE,
         pass_fds=(report,),
         start_new_session=True,
+        # Each arena reserves 64 MiB of address space, whatever is in it: few of them, or the memory cap means little.
+        env={**os.environ, "MALLOC_ARENA_MAX": "2"},
     )
     assert process.stdin is not None
     # An order is smaller than what a pipe holds, so this never waits; if the process is gone, its end tells.

@@ -19,7 +19,7 @@ class Params(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def run(job: Job, place: JobPlace) -> dict[str, Any]:
-    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
+    child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(60)"])
     (place.folder.root / "grandchild").write_text(str(child.pid))
     if job.params.get("deaf"):
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
