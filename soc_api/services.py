@@ -10,6 +10,7 @@ from typing import Protocol
 
 import msgspec
 
+from soc_api.job_services import JobServices
 from soc_model.alert import Alert, AlertState, OutboxItem
 from soc_model.layer import Level
 from soc_model.right import Right
@@ -108,6 +109,7 @@ class Services:
     """
 
     state: AlertStore
+    jobs: JobServices
     search_events: Callable[[Scope, EventQuery], Awaitable[EventPage]]
     search_findings: Callable[[Scope, FindingQuery], Awaitable[FindingPage]]
     sources: Callable[[Scope], Sequence[SourceReport]]

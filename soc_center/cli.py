@@ -27,6 +27,7 @@ from soc_center.doctor.show import as_json, exit_code, show
 from soc_center.drill.command import play_drill
 from soc_center.evaluation import key_sha256, new_key
 from soc_center.folder import DataFolder
+from soc_center.jobs_command import jobs_app
 from soc_center.new_rule import RuleDraft, rules_folder, write_rule
 from soc_center.pipeline import run_sample
 from soc_center.prepare import prepare
@@ -50,6 +51,7 @@ source_app = typer.Typer(help="Sources: who may send what.", no_args_is_help=Tru
 app.add_typer(rules_app, name="rules")
 app.add_typer(source_app, name="source")
 app.add_typer(archive_app, name="archive")
+app.add_typer(jobs_app, name="jobs")
 
 PROCESS = {"allow_extra_args": True, "ignore_unknown_options": True}
 USAGE = 2
@@ -74,6 +76,8 @@ PROCESSES = (
     ("triage", "soc_center.processes.triage", "Run triage alone: outcomes into alerts (--data DIR)."),
     ("archiver", "soc_center.processes.archiver", "Run archiver alone: outcomes into segments (--data DIR)."),
     ("serve", "soc_center.processes.serve", "Run serve alone: API and console (--data DIR, --evaluation)."),
+    ("schedule", "soc_center.processes.schedule", "Run schedule alone: the clock asks for jobs (--data DIR)."),
+    ("work", "soc_center.processes.work", "Run work alone: jobs, each in its own process (--data DIR)."),
 )
 
 

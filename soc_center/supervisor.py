@@ -16,7 +16,7 @@ from soc_center.folder import DataFolder
 from soc_center.gauge import GaugeFile
 from soc_center.life import LEASH, Life
 
-PROCESSES = ("collect", "detect", "triage", "archiver", "serve")
+PROCESSES = ("collect", "detect", "triage", "archiver", "serve", "schedule", "work")
 BACK_OFF_S = (0.2, 0.5, 1.0, 2.0, 5.0, 10.0, 30.0)
 STEADY_S = 30.0
 STOP_S = 10.0

@@ -11,6 +11,8 @@ class Right(StrEnum):
     EVENTS_READ = "events.read"
     SOURCES_READ = "sources.read"
     HEALTH_READ = "health.read"
+    JOBS_READ = "jobs.read"
+    JOBS_RUN = "jobs.run"
     SESSION_OWN = "session.own"
 
 
@@ -24,9 +26,11 @@ class Role(StrEnum):
 
 
 _RIGHTS: dict[Role, frozenset[Right]] = {
-    Role.SYSTEM_ADMINISTRATOR: frozenset({Right.SOURCES_READ, Right.HEALTH_READ, Right.SESSION_OWN}),
+    Role.SYSTEM_ADMINISTRATOR: frozenset(
+        {Right.SOURCES_READ, Right.HEALTH_READ, Right.JOBS_READ, Right.JOBS_RUN, Right.SESSION_OWN}
+    ),
     Role.SECURITY_ADMINISTRATOR: frozenset(
-        {Right.ALERTS_READ, Right.SOURCES_READ, Right.HEALTH_READ, Right.SESSION_OWN}
+        {Right.ALERTS_READ, Right.SOURCES_READ, Right.HEALTH_READ, Right.JOBS_READ, Right.SESSION_OWN}
     ),
     Role.AUDIT_ADMINISTRATOR: frozenset({Right.HEALTH_READ, Right.SESSION_OWN}),
     Role.ANALYST: frozenset(
@@ -36,6 +40,7 @@ _RIGHTS: dict[Role, frozenset[Right]] = {
             Right.EVENTS_READ,
             Right.SOURCES_READ,
             Right.HEALTH_READ,
+            Right.JOBS_READ,
             Right.SESSION_OWN,
         }
     ),

@@ -15,9 +15,12 @@ from soc_store.access import delete_session, link_used_ever, read_session, use_l
 from soc_store.alert_filter import AlertCounts, AlertFilter, AlertPage, Sort
 from soc_store.alert_reading import read_alerts, read_counts, read_histogram, read_page
 from soc_store.alert_writing import write_state, write_tick
+from soc_store.jobs import Jobs
+from soc_store.leftovers import Leftover, drop_slice
 from soc_store.migration import back_up, check_revision
 from soc_store.migration import migrate as bring_up_to_date
 from soc_store.outbox import read_outbox
+from soc_store.schedules import Schedules
 from soc_store.sequence import read_number
 from soc_store.state_database import open_engine, writing
 
@@ -29,6 +32,8 @@ class State:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
+        self.jobs = Jobs(engine)
+        self.schedules = Schedules(engine)
 
     @classmethod
     def open(cls, url: str, migrate: bool = False) -> "State":
@@ -140,3 +145,8 @@ class State:
         """Forget a session."""
         with writing(self._engine) as connection:
             delete_session(connection, token_sha256)
+
+    def drop_leftovers(self, what: Leftover, before: int, limit: int) -> int:
+        """How many of at most ``limit`` rows older than ``before`` were let go of, in one short write."""
+        with writing(self._engine) as connection:
+            return drop_slice(connection, what, before, limit)

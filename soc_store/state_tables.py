@@ -5,7 +5,7 @@ alerts its rule raised. A ``cell`` is one combination of what alerts are filtere
 counts are sums over cells, and a filter is a set of cells.
 """
 
-from sqlalchemy import BigInteger, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 #: The newest migration; a state database of another revision is refused.
 REVISION = "0005"
@@ -117,4 +117,42 @@ session = Table(
     Column("token_sha256", String, primary_key=True),
     Column("expires", BigInteger, nullable=False, index=True),
     Column("body", Text, nullable=False),
+)
+
+job = Table(
+    "job",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("kind", String, nullable=False),
+    Column("state", String, nullable=False),
+    Column("params", Text, nullable=False),
+    Column("created", BigInteger, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("started", BigInteger),
+    Column("finished", BigInteger),
+    Column("progress_done", BigInteger, nullable=False),
+    Column("progress_total", BigInteger, nullable=False),
+    Column("progress_text", Text, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("attempts_max", Integer, nullable=False),
+    Column("error", Text, nullable=False),
+    Column("result", Text, nullable=False),
+    Column("cancel_requested", Boolean, nullable=False),
+    Column("lease_until", BigInteger),
+    Column("worker", String, nullable=False),
+    Index("job_by_state", "state", "id"),
+    Index("job_by_kind", "kind", "id"),
+    Index("job_by_finished", "finished"),
+)
+
+schedule = Table(
+    "schedule",
+    tables,
+    Column("kind", String, primary_key=True),
+    Column("every_s", BigInteger),
+    Column("enabled", Boolean, nullable=False),
+    Column("last_queued", BigInteger),
+    Column("attempts_max", Integer, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("changed_by", String, nullable=False),
 )

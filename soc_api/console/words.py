@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from soc_model.alert import AlertState
+from soc_model.job import JobState
 from soc_model.layer import Layer, Level, Realm
 from soc_model.right import Role
 from soc_model.source import Trust
@@ -55,6 +56,23 @@ ROLES: Mapping[str, str] = MappingProxyType(
 #: The caches whose keys senders choose.
 CACHES: Mapping[str, str] = MappingProxyType(
     {"values": N_("Values"), "combinations": N_("Combinations"), "event_types": N_("Event types")}
+)
+JOB_STATES: Mapping[str, str] = MappingProxyType(
+    {
+        JobState.QUEUED: N_("Waiting"),
+        JobState.RUNNING: N_("Running"),
+        JobState.DONE: N_("Done"),
+        JobState.FAILED: N_("Failed"),
+        JobState.CANCELLED: N_("Cancelled"),
+    }
+)
+#: A kind that is not named here goes by its identifier.
+JOB_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        "compact_archive": N_("Compact the archive"),
+        "fold_sightings": N_("Fold sightings into assets"),
+        "tidy_state": N_("Tidy the state"),
+    }
 )
 #: What a counter of loss means, in the order in which it is shown.
 LOSSES: Mapping[str, str] = MappingProxyType(

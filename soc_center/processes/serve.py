@@ -8,6 +8,7 @@ import asyncio
 import contextlib
 import os
 import sys
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -15,16 +16,19 @@ import uvicorn
 from fastapi import FastAPI
 
 from soc_api.app import create_app
+from soc_api.job_services import JobServices
 from soc_api.services import Services
 from soc_center.folder import DataFolder
 from soc_center.gauge import GaugeFile, now_us
 from soc_center.health import health
+from soc_center.job_kind import kind_names
+from soc_center.job_request import request_cancel, request_job
 from soc_center.life import leash_gone, leashed
 from soc_center.metrics_token import scraper
 from soc_center.query_client import QueryClient
 from soc_center.settings import Settings, host_port, is_loopback, read_settings
 from soc_center.start import USAGE
-from soc_center.wake import drain, open_bell
+from soc_center.wake import drain, open_bell, wake
 from soc_model.problem import Problem
 from soc_store.source_report import source_reports
 from soc_store.state import State
@@ -53,8 +57,10 @@ class OutboxBell:
 
 def services(folder: DataFolder, settings: Settings, queries: QueryClient, bell: OutboxBell) -> Services:
     """What the app is given; raises Problem."""
+    state = State.open(folder.state_url, migrate=False)
     return Services(
-        state=State.open(folder.state_url, migrate=False),
+        state=state,
+        jobs=job_services(folder, state),
         search_events=queries.search_events,
         search_findings=queries.search_findings,
         sources=lambda scope: source_reports(folder.root, scope, settings.sources),
@@ -70,6 +76,18 @@ def services(folder: DataFolder, settings: Settings, queries: QueryClient, bell:
         units={unit.id: unit.name for unit in settings.units},
         link_command=f"fengsui link --data {folder.root}",
         scraper=scraper(folder.metrics_token),
+    )
+
+
+def job_services(folder: DataFolder, state: State) -> JobServices:
+    """Jobs as the app may use them; whoever works is woken."""
+    return JobServices(
+        store=state.jobs,
+        schedules=state.schedules,
+        kinds=kind_names,
+        ask=partial(request_job, state.jobs, folder.run),
+        cancel=partial(request_cancel, state.jobs, folder.run),
+        schedule_changed=partial(wake, folder.run, "schedule"),
     )
 
 

@@ -3,16 +3,19 @@
 import asyncio
 import hashlib
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
+from soc_api.job_services import JobServices
 from soc_api.services import Health, ProcessHealth, Services
 from soc_model.alert import Alert, AlertDelta
 from soc_model.event import COLUMNS
 from soc_model.finding import Finding, RuleCard
+from soc_model.job import Job
 from soc_model.layer import Layer, Level, Realm
 from soc_model.problem import Problem
 from soc_model.right import Role
@@ -45,6 +48,7 @@ class World:
     loop: asyncio.AbstractEventLoop | None = None
     offset: int = 0
     evaluation: bool = True
+    woken: list[str] = field(default_factory=list)
 
     def now(self) -> int:
         return self.now_us
@@ -53,6 +57,7 @@ class World:
         """What the app is given."""
         given: dict[str, Any] = {
             "state": self.state,
+            "jobs": self.job_services(),
             "search_events": self._search_events,
             "search_findings": self._search_findings,
             "sources": lambda scope: [each for each in self.reports if self._seen(scope, each.source_id)],
@@ -68,6 +73,23 @@ class World:
             "units": {"bureau-data": "市大数据局", "water": "市水务集团", "transport": "市交通局"},
         }
         return Services(**given | changes)
+
+    def job_services(self) -> JobServices:
+        """Jobs over the real store, with two kinds; who was woken is kept."""
+        return JobServices(
+            store=self.state.jobs,
+            schedules=self.state.schedules,
+            kinds=lambda: ["compact", "tidy"],
+            ask=self._ask_for_job,
+            cancel=lambda job_id: self.state.jobs.request_cancel(job_id, self.now_us),
+            schedule_changed=lambda: self.woken.append("schedule"),
+        )
+
+    def _ask_for_job(self, kind: str, params: Mapping[str, Any], person: str, *, unless_waiting: bool) -> Job:
+        if kind not in ("compact", "tidy"):
+            raise Problem("kind", f"there is no kind of job {kind!r}")
+        self.woken.append("work")
+        return self.state.jobs.enqueue(kind, params, person, self.now_us, unless_waiting=unless_waiting)
 
     def raise_alert(self, **changes: Any) -> int:
         """Commit one tick with one delta; gives back the alert's id."""

@@ -12,7 +12,7 @@ from soc_center.folder import DataFolder
 from tests.running import Center, wait_for
 
 SOURCE = {"id": "in", "name": "in", "transport": "http", "format": "json", "layer": "host", "unit": "unit"}
-PROCESSES = ("up", "collect", "detect", "triage", "archiver", "serve")
+PROCESSES = ("up", "collect", "detect", "triage", "archiver", "serve", "schedule", "work")
 
 
 @pytest.fixture

@@ -6,8 +6,10 @@ import pytest
 
 from soc_store import interfaces
 from soc_store.archive import Archive
+from soc_store.jobs import Jobs
 from soc_store.journal import Journal, JournalReader
 from soc_store.outcome_log import OutcomeLog, OutcomeReader
+from soc_store.schedules import Schedules
 from soc_store.state import State
 
 PAIRS = [
@@ -17,6 +19,8 @@ PAIRS = [
     (interfaces.OutcomeSource, OutcomeReader),
     (interfaces.ArchiveStore, Archive),
     (interfaces.AlertStore, State),
+    (interfaces.JobStore, Jobs),
+    (interfaces.ScheduleStore, Schedules),
 ]
 
 

@@ -1,0 +1,3 @@
+"""A kind that cannot be imported."""
+
+raise RuntimeError("broken while it is written")
