@@ -17,7 +17,7 @@ from soc_model.layer import Layer, Level, Realm
 from soc_model.problem import Problem
 from soc_model.scope import Scope
 from soc_store.alert_filter import AlertCounts, AlertFilter, AlertPage, Sort
-from soc_store.entity_value import entity_value
+from soc_model.entity_value import entity_value
 from soc_store.keyset import decode_cursor, encode_cursor
 from soc_store.state_tables import alert, alert_entity, card, cell
 
