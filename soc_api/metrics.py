@@ -14,7 +14,7 @@ SECOND_US = 1_000_000
 SILENT_US = 10 * SECOND_US
 #: Counted for every source, so that the first one lost is a rise from 0 and no new line; others appear once counted.
 ALWAYS = ("unparsed", "truncated", "time_flagged", "quarantined", "oversize", "torn", "refused", "redelivered")
-STATS = frozenset({"unparsed", "truncated", "time_flagged", "quarantined"})
+STATS = frozenset({"unparsed", "truncated", "time_flagged", "quarantined", "sightings_capped"})
 PLAIN = frozenset({"records", "raw_bytes", "requests"})  # counters of collect that count work, not trouble
 
 

@@ -17,7 +17,16 @@ from soc_store.archive_view import ArchiveView, read_view
 from soc_store.journal import JournalReader
 from soc_store.manifest import Partition
 
-_SUMMED = ("events", "raw_bytes", "unparsed", "truncated", "time_flagged", "quarantined", "findings")
+_SUMMED = (
+    "events",
+    "raw_bytes",
+    "unparsed",
+    "truncated",
+    "time_flagged",
+    "quarantined",
+    "findings",
+    "sightings_capped",
+)
 _HIGHEST = ("last_received", "lag_max_s")
 
 
@@ -39,6 +48,7 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
     time_flagged: int = 0
     quarantined: int = 0
     findings: int = 0
+    sightings_capped: int = 0
     last_received: int = 0
     lag_max_s: float = 0.0
     last_problem: str = ""
