@@ -14,7 +14,7 @@ import msgspec
 from risk_assessment.identity import Identity, asset_id, identify
 from risk_assessment.room import LINK
 from soc_model.asset import KEPT, Asset, AssetKind, AssetLink, Bucket, Changes, Known, LinkKey
-from soc_model.sighting import EntityKind, Relation, Sighting
+from soc_model.sighting import Relation, Sighting
 
 
 class Roomy(Protocol):
@@ -86,11 +86,17 @@ class _Folding:
 
     def _link(self, key: LinkKey, sighting: Sighting) -> bool:
         link = self.links.get(key) or self._known.links.get(key)
-        times = {"first_seen": sighting.first, "last_seen": sighting.last, "count": sighting.count}
         if link is None:
             if not self._takes(Bucket(sighting.source_id, LINK)):
                 return False
-            self.links[key] = AssetLink(**key._asdict(), **times)
+            self.links[key] = AssetLink(
+                from_id=key.from_id,
+                to_id=key.to_id,
+                relation=key.relation,
+                first_seen=sighting.first,
+                last_seen=sighting.last,
+                count=sighting.count,
+            )
         else:
             self.links[key] = msgspec.structs.replace(
                 link,

@@ -75,8 +75,8 @@ class Described(msgspec.Struct, frozen=True, kw_only=True):
 class Asset(msgspec.Struct, frozen=True, kw_only=True):
     """One asset of one unit and realm.
 
-    ``id`` follows from unit, realm, kind and identity. ``names``, ``addresses`` and ``sources`` give for each value when
-    it was last seen; ``name`` is the name seen last. ``count`` counts events. ``host_id``: of an address the host that
+    ``id`` follows from unit, realm, kind and identity. ``names``, ``addresses`` and ``sources`` give when each
+    was last seen; ``name`` is the name seen last. ``count`` counts events. ``host_id``: of an address the host that
     a format last declared it to be the own address of (at ``host_at``), empty where none did.
     """
 
@@ -140,8 +140,8 @@ class Known(NamedTuple):
 class Changes(NamedTuple):
     """Assets and links as they are after some sightings; of people's columns nothing is to be written.
 
-    ``made``: how many of them are new. ``makers``: which source brought a new asset. ``capped``: how many were left out,
-    by source, because it had no room.
+    ``made``: how many of them are new. ``makers``: which source brought a new asset. ``capped``: how many were left
+    out, by source, because it had no room.
     """
 
     assets: Mapping[str, Asset]

@@ -15,7 +15,7 @@ import msgspec
 
 from soc_model.layer import Layer, Realm
 from soc_model.outcome import Stat
-from soc_store.manifest_entry import Entry, Retention, Segment, digest_of, ranges
+from soc_store.manifest_entry import Entry, Retention, Segment, SegmentKind, digest_of, ranges
 from soc_store.versions import FileKind, create, open_reader, open_writer
 
 FILE = "manifest.db"
@@ -194,6 +194,11 @@ class ManifestReader:
     def by_offset(self, first: int, last: int) -> list[Segment]:
         """The segments of findings that may hold an offset in [``first``, ``last``]."""
         return [_segment(row) for row in self._connection.execute(_BY_OFFSET, (first, last))]
+
+    def of_kind(self, kind: SegmentKind, after: int) -> list[Segment]:
+        """The segments of a kind above sequence ``after`` that are there, in sequence."""
+        sql = "SELECT * FROM segment WHERE sequence > ? AND kind = ? ORDER BY sequence"
+        return [_segment(row) for row in self._connection.execute(sql, (after, kind))]
 
     def segments(self) -> list[Segment]:
         """All segments that are there, in sequence."""
