@@ -1,6 +1,7 @@
 """Sightings folded into assets: order and slices do not matter, realms and units never mix, people's columns stay."""
 
 import random
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -47,7 +48,7 @@ def sightings(draw: st.DrawFn) -> Sighting:
 def test_order_and_slices_do_not_matter(found: list[Sighting], shuffled: random.Random, cuts: list[int]) -> None:
     other = shuffled.sample(found, len(found))
     edges = [0, *sorted(cuts), len(other)]
-    slices = [other[begin:end] for begin, end in zip(edges, edges[1:], strict=False)]
+    slices = [other[begin:end] for begin, end in pairwise(edges)]
     assert folded(*slices) == folded(found)
 
 
@@ -163,12 +164,8 @@ def test_room_is_what_is_left_ever_and_in_this_run() -> None:
     first = fold([sighting(value=f"h{n}") for n in range(9)], Known({}, {}), one)
     one.take(first.made)
     second = fold([sighting(value="later")], after(Known({}, {}), first), one)
-    assert (len(first.assets), dict(first.capped), len(second.assets), dict(second.capped)) == (
-        3,
-        {"s1": 6},
-        0,
-        {"s1": 1},
-    )
+    assert [len(changes.assets) for changes in (first, second)] == [3, 0]
+    assert [dict(changes.capped) for changes in (first, second)] == [{"s1": 6}, {"s1": 1}]
 
 
 def test_what_is_known_is_widened_though_there_is_no_room() -> None:
