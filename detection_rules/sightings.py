@@ -93,7 +93,7 @@ def _look(located: Located, into: _OfSource) -> None:
     hosts, users = header.get("host.name"), header.get("user.name")
     own = located.group.host_addresses
     for (host, user, address), times in _combined((hosts, users, own), at):
-        for one in _on_host(_text(host), _text(user), _text(address)):
+        for one in _on_host(_text(host), _text(user), address):
             into.add(one, times)
     columns = (header.get("source.ip"), header.get("destination.ip"), header.get("destination.port"))
     for (source, target, port), times in _combined(columns, at):
@@ -104,15 +104,16 @@ def _look(located: Located, into: _OfSource) -> None:
             into.add((_DOMAIN, name, None, None, ""), times)
 
 
-def _on_host(host: str, user: str, address: str) -> list[_Thing]:
-    """What a record says of its host, a user and the host's own address."""
+def _on_host(host: str, user: str, addresses: Any) -> list[_Thing]:
+    """What a record says of its host, a user and the host's own addresses."""
     found: list[_Thing] = []
     if host and user:
         found.append((_USER, user, Relation.SEEN_ON, _HOST, host))
     elif host or user:
         found.append((_HOST, host, None, None, "") if host else (_USER, user, None, None, ""))
-    if host and address:
-        found.append((_ADDRESS, address, Relation.IS, _HOST, host))
+    if host and addresses:
+        listed = addresses if isinstance(addresses, tuple) else (addresses,)
+        found += [(_ADDRESS, text, Relation.IS, _HOST, host) for one in listed if (text := _text(one))]
     return found
 
 

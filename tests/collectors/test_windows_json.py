@@ -294,3 +294,18 @@ def test_an_event_id_that_is_true_is_not_one():
     ]
     groups = load_format("windows_json").parse(lines, {"received": 1}, lambda event_type: None)
     assert [dict(group.type.constants)["EventID"] for group in groups] == ["True", "1", "1.0"]
+
+
+@pytest.mark.parametrize(
+    ("code", "initiated", "own"),
+    [
+        (3, "true", ["10.0.0.1"]),
+        (3, True, ["10.0.0.1"]),
+        (3, "false", ["10.0.0.2"]),
+        (3, "x", [None]),
+        (1, "true", None),
+    ],
+)
+def test_sysmon_says_which_end_of_a_connection_is_the_hosts(code, initiated, own):
+    ends = {"SourceIp": "10.0.0.1", "DestinationIp": "10.0.0.2", "Initiated": initiated}
+    assert one(nested(ends, EventID=code)).host_addresses == own

@@ -55,9 +55,11 @@ def test_a_record_shows_user_on_host_and_source_to_service() -> None:
 def test_an_address_is_its_hosts_only_where_the_format_says_so() -> None:
     ips = ["10.0.0.1", "10.0.0.2"]
     plain = see([located([1, 2], host__name=["a", "a"], source__ip=ips)]).sightings
-    declared = see([located([1, 2], own=["10.0.0.1", None], host__name=["a", "a"], source__ip=ips)]).sightings
+    declared = see(
+        [located([1, 2], own=[("10.0.0.1", "fd00::1"), None], host__name=["a", "a"], source__ip=ips)]
+    ).sightings
     assert "is" not in {one.relation for one in plain}
-    assert told(declared)["address", "10.0.0.1", "is", "a"] == (1, 1, 1)
+    assert [told(declared)["address", own, "is", "a"] for own in ("10.0.0.1", "fd00::1")] == [(1, 1, 1)] * 2
 
 
 def test_groups_of_a_source_are_summed_and_sources_kept_apart() -> None:
