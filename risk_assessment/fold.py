@@ -64,23 +64,25 @@ class _Folding:
 
     def add(self, sighting: Sighting) -> None:
         ends = _ends(sighting)
-        there = [self._see(end, sighting) for end in ends]
+        # Who declares a host's address names the host, and often the address, in the same record: counted there.
+        count = 0 if sighting.relation is Relation.IS else sighting.count
+        there = [self._see(end, sighting, count) for end in ends]
         key = _link_key(sighting, ends)
         if key is None or not all(there) or not self._link(key, sighting):
             return
         if key.relation is Relation.IS:
             self._tie(key, ends[0].identity.address, sighting.last)
 
-    def _see(self, end: _End, sighting: Sighting) -> bool:
+    def _see(self, end: _End, sighting: Sighting, count: int) -> bool:
         """Whether the asset is there, with this sighting in it."""
         asset = self.assets.get(end.id) or self._known.assets.get(end.id)
         if asset is None:
             if not self._takes(Bucket(sighting.source_id, end.identity.kind)):
                 return False
             self.makers[end.id] = sighting.source_id
-            asset = _made(end, sighting)
+            asset = _made(end, sighting, count)
         else:
-            asset = _widened(asset, end, sighting)
+            asset = _widened(asset, end, sighting, count)
         self.assets[end.id] = asset
         return True
 
@@ -144,7 +146,7 @@ def _link_key(sighting: Sighting, ends: Sequence[_End]) -> LinkKey | None:
     return LinkKey(ends[0].id, ends[1].id, sighting.relation)
 
 
-def _made(end: _End, sighting: Sighting) -> Asset:
+def _made(end: _End, sighting: Sighting, count: int) -> Asset:
     names = {_name(end): sighting.last}
     return Asset(
         id=end.id,
@@ -154,7 +156,7 @@ def _made(end: _End, sighting: Sighting) -> Asset:
         name=next(iter(names)),
         first_seen=sighting.first,
         last_seen=sighting.last,
-        count=sighting.count,
+        count=count,
         names=names,
         addresses={end.identity.address: sighting.last} if end.identity.address else {},
         sources={sighting.source_id: sighting.last},
@@ -162,7 +164,7 @@ def _made(end: _End, sighting: Sighting) -> Asset:
     )
 
 
-def _widened(asset: Asset, end: _End, sighting: Sighting) -> Asset:
+def _widened(asset: Asset, end: _End, sighting: Sighting, count: int) -> Asset:
     address = end.identity.address
     names = _newest(asset.names, _name(end), sighting.last)
     return msgspec.structs.replace(
@@ -170,7 +172,7 @@ def _widened(asset: Asset, end: _End, sighting: Sighting) -> Asset:
         name=next(iter(names)),
         first_seen=min(asset.first_seen, sighting.first),
         last_seen=max(asset.last_seen, sighting.last),
-        count=asset.count + sighting.count,
+        count=asset.count + count,
         names=names,
         addresses=_newest(asset.addresses, address, sighting.last) if address else asset.addresses,
         sources=_newest(asset.sources, sighting.source_id, sighting.last),

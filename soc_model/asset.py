@@ -76,8 +76,8 @@ class Asset(msgspec.Struct, frozen=True, kw_only=True):
     """One asset of one unit and realm.
 
     ``id`` follows from unit, realm, kind and identity. ``names``, ``addresses`` and ``sources`` give when each
-    was last seen; ``name`` is the name seen last. ``count`` counts events. ``host_id``: of an address the host that
-    a format last declared it to be the own address of (at ``host_at``), empty where none did.
+    was last seen; ``name`` is the name seen last. ``count`` counts events that name it. ``host_id``: of an address the
+    host that a format last declared it to be the own address of (at ``host_at``), empty where none did.
     """
 
     id: str

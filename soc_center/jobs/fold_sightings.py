@@ -18,7 +18,7 @@ from soc_store.sighting_reading import NewSightings, Slice
 CAPS = Caps(memory_bytes=512 << 20, time_s=600)
 EVERY_S = 60
 ATTEMPTS = 3
-ROWS = 250  # sightings in one transaction, so that it takes well under 50 ms
+ROWS = 100  # sightings in one transaction, so that it takes well under 50 ms
 
 
 def run(job: Job, place: JobPlace) -> dict[str, Any]:
