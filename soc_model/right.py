@@ -9,6 +9,8 @@ class Right(StrEnum):
     ALERTS_READ = "alerts.read"
     ALERTS_WORK = "alerts.work"
     EVENTS_READ = "events.read"
+    ASSETS_READ = "assets.read"
+    ASSETS_WORK = "assets.work"
     SOURCES_READ = "sources.read"
     HEALTH_READ = "health.read"
     SESSION_OWN = "session.own"
@@ -24,9 +26,16 @@ class Role(StrEnum):
 
 
 _RIGHTS: dict[Role, frozenset[Right]] = {
-    Role.SYSTEM_ADMINISTRATOR: frozenset({Right.SOURCES_READ, Right.HEALTH_READ, Right.SESSION_OWN}),
+    Role.SYSTEM_ADMINISTRATOR: frozenset({Right.ASSETS_READ, Right.SOURCES_READ, Right.HEALTH_READ, Right.SESSION_OWN}),
     Role.SECURITY_ADMINISTRATOR: frozenset(
-        {Right.ALERTS_READ, Right.SOURCES_READ, Right.HEALTH_READ, Right.SESSION_OWN}
+        {
+            Right.ALERTS_READ,
+            Right.ASSETS_READ,
+            Right.ASSETS_WORK,
+            Right.SOURCES_READ,
+            Right.HEALTH_READ,
+            Right.SESSION_OWN,
+        }
     ),
     Role.AUDIT_ADMINISTRATOR: frozenset({Right.HEALTH_READ, Right.SESSION_OWN}),
     Role.ANALYST: frozenset(
@@ -34,6 +43,8 @@ _RIGHTS: dict[Role, frozenset[Right]] = {
             Right.ALERTS_READ,
             Right.ALERTS_WORK,
             Right.EVENTS_READ,
+            Right.ASSETS_READ,
+            Right.ASSETS_WORK,
             Right.SOURCES_READ,
             Right.HEALTH_READ,
             Right.SESSION_OWN,

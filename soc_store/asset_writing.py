@@ -1,5 +1,6 @@
 """Writes assets: one slice of a fold, or what one person says of one asset; each in one transaction."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import msgspec
@@ -67,15 +68,16 @@ def write_looked_at(connection: Connection, realm: str, sequence: int) -> None:
 
 
 def write_described(
-    connection: Connection, scope: Scope, asset_id: str, described: Described, *, person: str, now: int
+    connection: Connection, scope: Scope, asset_id: str, change: Mapping[str, str], *, person: str, now: int
 ) -> Asset | None:
-    """The asset with new people's columns, ``None`` when the scope does not see it; who changed what is kept."""
+    """The asset with these of people's columns changed, ``None`` when the scope does not see it; who changed what is
+    kept."""
     found = read_asset(connection, scope, asset_id)
-    if found is None or found.described == described:
+    if found is None:
+        return None
+    described = msgspec.convert(msgspec.to_builtins(found.described) | storable(dict(change)), Described)
+    if described == found.described:
         return found
-    described = msgspec.structs.replace(
-        described, **{name: storable(getattr(described, name)) for name in ("owner", "mlps_object", "note")}
-    )
     changed = msgspec.structs.replace(found, described=described, changed=now, changed_by=person)
     connection.execute(update(asset).where(asset.c.id == asset_id).values(people_columns(changed)))
     record = {"asset_id": asset_id, "at": now, "person": person}

@@ -3,11 +3,11 @@
 Reads of rows that carry a unit and a realm take the Scope first. Writes are short and take turns.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from sqlalchemy import Engine
 
-from soc_model.asset import Asset, Bucket, Changes, Described, Known, LinkKey
+from soc_model.asset import Asset, Bucket, Changes, Known, LinkKey
 from soc_model.layer import Realm
 from soc_model.scope import Scope
 from soc_store.asset_query import AssetCounts, AssetDetail, AssetFilter, AssetPage, FoldCursor
@@ -68,10 +68,13 @@ class Assets:
         with self._engine.begin() as connection:
             return read_counts(connection, scope, query)
 
-    def describe(self, scope: Scope, asset_id: str, described: Described, person: str, now: int) -> Asset | None:
-        """The asset with new people's columns, ``None`` when the scope does not see it; who and when is kept."""
+    def describe(self, scope: Scope, asset_id: str, change: Mapping[str, str], person: str, now: int) -> Asset | None:
+        """The asset with these fields of ``Described`` changed, ``None`` when the scope does not see it.
+
+        Who changed what and when is kept.
+        """
         with writing(self._engine) as connection:
-            return write_described(connection, scope, asset_id, described, person=person, now=now)
+            return write_described(connection, scope, asset_id, change, person=person, now=now)
 
     def capped(self) -> dict[str, int]:
         """By source: how many times something was no asset or link because the source had no room for more."""

@@ -62,4 +62,9 @@ def test_strangers_get_nothing_but_what_is_public(app: FastAPI, client: TestClie
 
 
 def _filled(path: str) -> str:
-    return path.replace("{alert_id}", "1").replace("{event_id}", "0" * 32).replace("{token}", "x")
+    return (
+        path.replace("{alert_id}", "1")
+        .replace("{event_id}", "0" * 32)
+        .replace("{asset_id}", "0" * 32)
+        .replace("{token}", "x")
+    )
