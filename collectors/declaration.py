@@ -10,6 +10,7 @@ Keys of ``formats/NAME.yml`` (all but ``description`` and ``time`` may be left o
   logsource     product, category, service: each a name or {field}
   constants     fields with one value per event type
   header        ECS column: source field or list of fields; {field, word: N} takes the Nth word
+  host_addresses  fields with the own addresses of the host in host.name; only what the producer documents as that
   fields        Sigma field: source field or list of fields; {field, word: N}, {field, before: C} or {field, after: C}
 """
 
@@ -34,6 +35,7 @@ KEYS = (
     "logsource",
     "constants",
     "header",
+    "host_addresses",
     "fields",
 )
 KINDS = ("iso", "s", "ms", "us", "any")
@@ -88,6 +90,7 @@ class Declaration(NamedTuple):
     constants: tuple[str, ...]
     header: dict[str, tuple[Pick, ...]]
     fields: dict[str, tuple[Pick, ...]]
+    host_addresses: tuple[str, ...] = ()
 
 
 def read_declaration(path: Path) -> Declaration:
@@ -129,6 +132,7 @@ class _Reader:
             constants=self._names("constants"),
             header=self._picks("header", HEADER),
             fields=self._picks("fields", None),
+            host_addresses=self._names("host_addresses"),
         )
 
     def _problem(self, place: tuple[str | int, ...], what: str) -> Problem:

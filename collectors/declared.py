@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from collectors.declaration import SAFE_NAME, Declaration, Name, Pick, read_declaration
-from collectors.header import column_of, first_values
+from collectors.header import addresses_of, column_of, first_values
 from collectors.json_record import Objects, flatten, parents_of, read_object, read_objects
 from collectors.lines import Cut, cut_lines, sample_lines, starts, text_of
 from collectors.timestamp import any_us, epoch_us, format_us, iso_us, zone_of
@@ -120,6 +120,7 @@ class DeclaredFormat:
             records=at,
             header=self._header(objects, present),
             identities=self._identities(objects, present),
+            host_addresses=self._host_addresses(objects, present),
         )
 
     def _add_fields(self, fields: list[Fields], present: frozenset[str]) -> None:
@@ -148,6 +149,10 @@ class DeclaredFormat:
             if (there := _there(picks, present)) and (fit := column_of(column, _values(fields, there))):
                 header[column] = fit
         return header
+
+    def _host_addresses(self, fields: list[Fields], present: frozenset[str]) -> list[Any] | None:
+        there = [name for name in self.declaration.host_addresses if name in present]
+        return addresses_of(first_values(fields, there)) if there else None
 
     def _identities(self, fields: list[Fields], present: frozenset[str]) -> list[str | None] | None:
         names = self.declaration.identity
@@ -197,7 +202,9 @@ def _needed(declaration: Declaration) -> frozenset[str]:
     """The fields that are read whatever the rules want."""
     picks = [*declaration.header.values(), *declaration.fields.values()]
     names = {pick.field for several in picks for pick in several} | {name for name, _ in declaration.times}
-    return frozenset(names | set(declaration.identity) | set(_names_of_type(declaration)))
+    return frozenset(
+        names | set(declaration.identity) | set(declaration.host_addresses) | set(_names_of_type(declaration))
+    )
 
 
 def _named(name: Name, said: Fields) -> str:

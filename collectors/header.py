@@ -8,6 +8,7 @@ EMPTY = frozenset({"", "-", "N/A", "(null)"})
 PORTS = frozenset({"source.port", "destination.port"})
 ADDRESSES = frozenset({"source.ip", "destination.ip"})
 TEXT_CHARACTERS = 1024
+ADDRESSES_KEPT = 8  # of one host in one record
 
 
 def column_of(column: str, values: list[Any]) -> list[Any] | None:
@@ -75,6 +76,16 @@ def address_of(value: Any) -> str | None:
     if text is not None and text[:7] in ("::ffff:", "::FFFF:") and "." in text:
         return text[7:]
     return text
+
+
+def addresses_of(values: list[Any]) -> list[Any]:
+    """For each event its addresses, hashable: one, several as a tuple, or ``None``."""
+    return [
+        tuple(found for one in value[:ADDRESSES_KEPT] if (found := address_of(one)) is not None)
+        if isinstance(value, list)
+        else address_of(value)
+        for value in values
+    ]
 
 
 def port_of(value: Any) -> int | None:

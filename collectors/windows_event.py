@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import Any, NamedTuple
 
-from collectors.header import column_of, first_values
+from collectors.header import addresses_of, column_of, first_values
 from collectors.tables import read_table
 from collectors.timestamp import any_us, iso_us, zone_of
 from soc_model.event import EventGroup, EventType, Wanted
@@ -148,6 +148,7 @@ def _complete(group: EventGroup, context: dict[str, Any], wanted: Wanted) -> Non
     if {"Computer", "Channel", "EventRecordID"} <= present:
         group.identities = _identities(group.fields, group.times)
     group.header = _header(group, present)
+    group.host_addresses = _host_addresses(group, present)
     names = wanted(group.type)
     if "Hashes" in present and (names is None or names & HASH_NAMES):
         for fields in group.fields:
@@ -200,6 +201,16 @@ def _header(group: EventGroup, present: frozenset[str]) -> dict[str, list[Any]]:
     elif group.type.logsource.service == "security" and "Keywords" in present:
         header["event.outcome"] = _outcomes([fields.get("Keywords") for fields in group.fields])
     return header
+
+
+def _host_addresses(group: EventGroup, present: frozenset[str]) -> list[Any] | None:
+    """The host's own end of a connection in Sysmon's event 3, which says whether a process of the host began it."""
+    is_connection = group.type.logsource.service == "sysmon" and ("EventID", "3") in group.type.constants
+    if not is_connection or "Initiated" not in present:
+        return None
+    ends = {"true": "SourceIp", "false": "DestinationIp"}
+    own = (ends.get(str(fields.get("Initiated")).lower()) for fields in group.fields)
+    return addresses_of([fields.get(end) if end else None for end, fields in zip(own, group.fields, strict=True)])
 
 
 def _outcomes(keywords: list[Any]) -> list[Any]:

@@ -1,7 +1,7 @@
 """Located event groups to the outcome of their batch: findings, counts and archive rows. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -12,6 +12,7 @@ from detection_rules.explain import VALUE_CHARS, explain
 from detection_rules.predicate import elements, text_of
 from detection_rules.rows import row_block
 from detection_rules.rule import Rule
+from detection_rules.sightings import see
 from detection_rules.snapshot import Snapshot
 from soc_model.event import HEADER, QUARANTINED, TIME_FLAGGED, TRUNCATED, Located
 from soc_model.finding import Finding, RuleCard, alert_key, finding_id
@@ -37,6 +38,7 @@ def detect(groups: Sequence[Located], snapshot: Snapshot, offset: int, received:
     kept = Kept(snapshot, keep)
     stats = [_stat(located, kept.add_all(located)) for located in groups]
     findings = kept.findings
+    seen = see(groups)
     fired = {finding.rule_id for finding in findings}
     return Outcome(
         offset=offset,
@@ -44,9 +46,10 @@ def detect(groups: Sequence[Located], snapshot: Snapshot, offset: int, received:
         snapshot=snapshot.id,
         findings=findings,
         cards={rule_id: snapshot.cards[rule_id] for rule_id in sorted(fired)},
-        stats=_summed(stats),
+        stats=_with_capped(_summed(stats), seen.capped),
         blocks=[row_block(located) for located in groups if len(located.group)],
         storms=list(kept.storms.values()),
+        sightings=seen.sightings,
     )
 
 
@@ -209,3 +212,12 @@ def _sum(one: Stat, other: Stat) -> Stat:
         lag_max_s=max(one.lag_max_s, other.lag_max_s),
         last_problem=other.last_problem or one.last_problem,
     )
+
+
+def _with_capped(stats: list[Stat], capped: Mapping[str, int]) -> list[Stat]:
+    """The same with the sightings that were left out, counted in the first row of their source."""
+    left = dict(capped)
+    return [
+        msgspec.structs.replace(stat, sightings_capped=left.pop(stat.source_id)) if stat.source_id in left else stat
+        for stat in stats
+    ]

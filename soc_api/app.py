@@ -4,7 +4,7 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.responses import JSONResponse
 
 from soc_api.console.console import STATIC, Console
-from soc_api.console.views import alert, entry, events
+from soc_api.console.views import alert, asset, assets, entry, events
 from soc_api.console.views import alerts as alert_list
 from soc_api.console.views import health as health_view
 from soc_api.console.views import jobs as jobs_view
@@ -18,6 +18,7 @@ from soc_api.scraping import router as metrics
 from soc_api.services import Services
 from soc_api.static_files import static_files
 from soc_api.v1 import alerts as v1_alerts
+from soc_api.v1 import assets as v1_assets
 from soc_api.v1 import events as v1_events
 from soc_api.v1 import health as v1_health
 from soc_api.v1 import jobs as v1_jobs
@@ -43,7 +44,7 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.console = Console(services)
-    pages = (entry, alert_list, alert, events, sources_view, jobs_view, health_view)
+    pages = (entry, alert_list, alert, events, sources_view, assets, asset, jobs_view, health_view)
     for router in (_api(), metrics, *(page.router for page in pages)):
         app.include_router(router)
     app.mount("/static", static_files(STATIC), "static")
@@ -55,7 +56,7 @@ def create_app(services: Services) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix="/api")
-    for each in (v1_alerts, v1_events, v1_sources, v1_health, v1_jobs, v1_stream):
+    for each in (v1_alerts, v1_events, v1_assets, v1_sources, v1_health, v1_jobs, v1_stream):
         api.include_router(each.router, prefix="/v1")
 
     @api.get("/openapi.json", include_in_schema=False, dependencies=[needs(Right.SESSION_OWN)])

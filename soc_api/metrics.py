@@ -17,7 +17,7 @@ ALWAYS = (
     *("unparsed", "truncated", "time_flagged", "quarantined", "oversize", "torn", "refused", "refused_disk_full"),
     *("refused_queue_full", "unreadable", "dropped", "redelivered"),
 )
-STATS = frozenset({"unparsed", "truncated", "time_flagged", "quarantined"})
+STATS = frozenset({"unparsed", "truncated", "time_flagged", "quarantined", "sightings_capped"})
 PLAIN = frozenset({"records", "raw_bytes", "requests"})  # counters of collect that count work, not trouble
 
 

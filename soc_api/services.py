@@ -1,7 +1,8 @@
 """What the app is given: stores, searches, health, the clock. No globals and no settings are read in soc_api.
 
 ``Services`` is made once by soc_center and handed to ``create_app``. Functions that return awaitables run in the event
-loop; everything of ``State``, ``sources`` and ``health`` is called from worker threads and may block for milliseconds.
+loop; everything of ``State`` and ``Assets``, ``sources`` and ``health`` is called from worker threads and may block for
+milliseconds.
 """
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -12,11 +13,13 @@ import msgspec
 
 from soc_api.job_services import JobServices
 from soc_model.alert import Alert, AlertState, OutboxItem
+from soc_model.asset import Asset
 from soc_model.layer import Level
 from soc_model.right import Right
 from soc_model.scope import Scope
 from soc_model.session import Session
 from soc_model.source import Source
+from soc_store.asset_query import AssetCounts, AssetDetail, AssetFilter, AssetPage
 from soc_store.search import EventPage, EventQuery, FindingPage, FindingQuery
 from soc_store.source_report import SourceReport
 from soc_store.state import AlertCounts, AlertFilter, AlertPage, Sort
@@ -39,6 +42,17 @@ class AlertStore(Protocol):
     def start_session(self, token_sha256: str, session: Session) -> None: ...
     def session(self, token_sha256: str, now: int) -> Session | None: ...
     def end_session(self, token_sha256: str) -> None: ...
+
+
+class AssetStore(Protocol):
+    """What the app uses of ``soc_store.assets.Assets``."""
+
+    def assets(self, scope: Scope, query: AssetFilter, limit: int, cursor: str | None) -> AssetPage: ...
+    def asset_detail(self, scope: Scope, asset_id: str, links: int) -> AssetDetail | None: ...
+    def asset_counts(self, scope: Scope, query: AssetFilter) -> AssetCounts: ...
+    def describe(
+        self, scope: Scope, asset_id: str, change: Mapping[str, str], person: str, now: int
+    ) -> Asset | None: ...
 
 
 class ProcessHealth(msgspec.Struct, frozen=True, kw_only=True):
@@ -110,6 +124,7 @@ class Services:
 
     state: AlertStore
     jobs: JobServices
+    assets: AssetStore
     search_events: Callable[[Scope, EventQuery], Awaitable[EventPage]]
     search_findings: Callable[[Scope, FindingQuery], Awaitable[FindingPage]]
     sources: Callable[[Scope], Sequence[SourceReport]]

@@ -70,7 +70,7 @@ def told(verdict: Verdict) -> str:
     """A verdict in one line."""
     seen = f"{verdict.entries} entries, {verdict.segments} segments ({verdict.removed} removed by retention"
     seen += f", {verdict.replaced} merged by {verdict.compactions} compactions)"
-    seen += f", {verdict.events} events, {verdict.findings} findings"
+    seen += f", {verdict.events} events, {verdict.findings} findings, {verdict.sightings} sightings"
     if verdict.faults:
         return f"BROKEN, {verdict.faults} faults; {seen}"
     after = verdict.entries - verdict.proved_sequence

@@ -97,7 +97,8 @@ class EventGroup:
     ``times[i]``: event time or None. ``raws[i]``: the record as received (for binary formats its JSON rendering).
     ``bytes_at[i]``: where the record begins in its chunk. ``identities[i]``: the record's own global identity, or None.
     ``records[i]``: index in the chunk, or where one record holds many events the event's own number in the source.
-    ``unparsed``: why these events could not be parsed, by index.
+    ``unparsed``: why these events could not be parsed, by index. ``host_addresses[i]``: the
+    address, a tuple of them or None, that the format declares to be the own of the event's ``host.name``; no guess.
     """
 
     type: EventType
@@ -110,6 +111,7 @@ class EventGroup:
     header: dict[str, list[Any]] = field(default_factory=dict)
     identities: list[str | None] | None = None
     unparsed: dict[int, str] = field(default_factory=dict)
+    host_addresses: list[Any] | None = None
 
     def __len__(self) -> int:
         return len(self.raws)

@@ -6,6 +6,7 @@ import msgspec
 
 from soc_model.finding import Finding, RuleCard
 from soc_model.layer import Layer, Realm
+from soc_model.sighting import Sighting
 
 #: Findings of one rule that are kept singly of one batch; more are a storm.
 KEPT = 100
@@ -27,7 +28,8 @@ class Stat(msgspec.Struct, frozen=True, kw_only=True):
     """Counts per source, dataset and day received (UTC, ``YYYY-MM-DD``); summed by the roll-up.
 
     ``lag_max_s``: the largest received minus event time among rows whose time was believed. ``last_problem``: place
-    and reason of the last record that could not be parsed.
+    and reason of the last record that could not be parsed. ``sightings_capped``: entities and relations of a batch that
+    were left out because it had too many of them.
     """
 
     source_id: str
@@ -46,6 +48,7 @@ class Stat(msgspec.Struct, frozen=True, kw_only=True):
     last_received: int = 0
     lag_max_s: float = 0.0
     last_problem: str = ""
+    sightings_capped: int = 0
 
 
 class Storm(msgspec.Struct, frozen=True, kw_only=True):
@@ -73,3 +76,4 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     stats: list[Stat]
     blocks: list[RowBlock]
     storms: list[Storm] = []
+    sightings: list[Sighting] = []

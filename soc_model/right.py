@@ -9,6 +9,8 @@ class Right(StrEnum):
     ALERTS_READ = "alerts.read"
     ALERTS_WORK = "alerts.work"
     EVENTS_READ = "events.read"
+    ASSETS_READ = "assets.read"
+    ASSETS_WORK = "assets.work"
     SOURCES_READ = "sources.read"
     HEALTH_READ = "health.read"
     JOBS_READ = "jobs.read"
@@ -27,10 +29,25 @@ class Role(StrEnum):
 
 _RIGHTS: dict[Role, frozenset[Right]] = {
     Role.SYSTEM_ADMINISTRATOR: frozenset(
-        {Right.SOURCES_READ, Right.HEALTH_READ, Right.JOBS_READ, Right.JOBS_RUN, Right.SESSION_OWN}
+        {
+            Right.ASSETS_READ,
+            Right.SOURCES_READ,
+            Right.HEALTH_READ,
+            Right.JOBS_READ,
+            Right.JOBS_RUN,
+            Right.SESSION_OWN,
+        }
     ),
     Role.SECURITY_ADMINISTRATOR: frozenset(
-        {Right.ALERTS_READ, Right.SOURCES_READ, Right.HEALTH_READ, Right.JOBS_READ, Right.SESSION_OWN}
+        {
+            Right.ALERTS_READ,
+            Right.ASSETS_READ,
+            Right.ASSETS_WORK,
+            Right.SOURCES_READ,
+            Right.HEALTH_READ,
+            Right.JOBS_READ,
+            Right.SESSION_OWN,
+        }
     ),
     Role.AUDIT_ADMINISTRATOR: frozenset({Right.HEALTH_READ, Right.SESSION_OWN}),
     Role.ANALYST: frozenset(
@@ -38,6 +55,8 @@ _RIGHTS: dict[Role, frozenset[Right]] = {
             Right.ALERTS_READ,
             Right.ALERTS_WORK,
             Right.EVENTS_READ,
+            Right.ASSETS_READ,
+            Right.ASSETS_WORK,
             Right.SOURCES_READ,
             Right.HEALTH_READ,
             Right.JOBS_READ,

@@ -12,12 +12,12 @@ import msgspec
 from sqlalchemy import Column, ColumnElement, Connection, Row, Select, and_, exists, func, literal, select, tuple_
 
 from soc_model.alert import Alert, AlertState
+from soc_model.entity_value import entity_value
 from soc_model.finding import RuleCard
 from soc_model.layer import Layer, Level, Realm
 from soc_model.problem import Problem
 from soc_model.scope import Scope
 from soc_store.alert_filter import AlertCounts, AlertFilter, AlertPage, Sort
-from soc_store.entity_value import entity_value
 from soc_store.keyset import decode_cursor, encode_cursor
 from soc_store.state_tables import alert, alert_entity, card, cell
 

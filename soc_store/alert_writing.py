@@ -10,12 +10,12 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, text, update
 
 from soc_model.alert import ENTITY_VALUES, Alert, AlertDelta, AlertState
+from soc_model.entity_value import entity_value
 from soc_model.finding import RuleCard
 from soc_model.layer import Level
 from soc_model.problem import Problem
 from soc_model.scope import Scope
 from soc_store.alert_reading import read_alerts
-from soc_store.entity_value import entity_value
 from soc_store.outbox import Notice, write_outbox
 from soc_store.packing import jsoned, storable
 from soc_store.sequence import next_numbers, read_number, set_number

@@ -15,6 +15,7 @@ from soc_model.finding import Finding
 from soc_model.layer import Layer, Realm
 from soc_model.outcome import Outcome, RowBlock, Stat
 from soc_model.problem import Problem
+from soc_model.sighting import SightingKey
 from soc_store.compaction_writer import Compactor
 from soc_store.day import day_of
 from soc_store.durable import make_folder
@@ -22,7 +23,8 @@ from soc_store.lock import FolderLock
 from soc_store.locked_duckdb import open_duckdb
 from soc_store.manifest import FILE, Manifest, Partition
 from soc_store.manifest_entry import Retention, Segment
-from soc_store.segment_file import Place, orphans, remove, sequence_of, write_events, write_findings
+from soc_store.segment_file import Place, orphans, remove, sequence_of, write_events, write_findings, write_sightings
+from soc_store.sighting_row import GatheredSighting, gather
 
 SEAL_ROWS = 20_000
 SEAL_RAW_BYTES = 64 * 1024 * 1024
@@ -41,6 +43,7 @@ class _Gathered:
     raw_bytes: int = 0
     blocks: list[RowBlock] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
+    sightings: dict[SightingKey, GatheredSighting] = field(default_factory=dict)
     stats: list[Stat] = field(default_factory=list)
 
     def due(self, now: int, rows: int, age_us: int) -> bool:
@@ -99,7 +102,7 @@ class Archive:
         return manifest
 
     def add(self, outcome: Outcome) -> None:
-        """Gather the rows, findings and counts of one outcome; outcomes come in the order of their offsets.
+        """Gather the rows, findings, sightings and counts of one outcome; outcomes come in the order of their offsets.
 
         An outcome added before, and what of it is sealed already, is passed over.
         """
@@ -116,6 +119,11 @@ class Archive:
             if gathered := self._gather(partition, outcome.offset):
                 gathered.findings.append(finding)
                 gathered.rows += 1
+        for sighting in outcome.sightings:
+            # Not counted as rows: they are few where events are many, and events alone shall say when it is full.
+            partition = Partition(sighting.realm, sighting.layer, day_of(outcome.received))
+            if gathered := self._gather(partition, outcome.offset):
+                gather(gathered.sightings, sighting, outcome.offset, outcome.received)
         for stat in outcome.stats:
             if gathered := self._gather(Partition(stat.realm, stat.layer, stat.day), outcome.offset):
                 gathered.stats.append(stat)
@@ -165,6 +173,9 @@ class Archive:
         if gathered.findings:
             place = Place(folder, partition, sequence + len(segments))
             segments.append(write_findings(self._duckdb, place, gathered.findings, offsets))
+        if gathered.sightings:
+            place = Place(folder, partition, sequence + len(segments))
+            segments.append(write_sightings(self._duckdb, place, gathered.sightings.values(), offsets))
         return segments
 
     def sealed_through(self) -> int:

@@ -28,7 +28,7 @@ _CONTEXT = b"fengsui-checkpoint\n"  # so that no signature over anything else pa
 class Checkpoint(msgspec.Struct, frozen=True, kw_only=True):
     """The state of a realm's manifest: ``head`` is the digest of its entry ``sequence``, signed at ``time`` (µs).
 
-    ``counts``: segments, and rows of events and of findings, ever sealed up to it, and segments removed.
+    ``counts``: segments, and rows of events, findings and sightings, ever sealed up to it, and segments removed.
     """
 
     v: int

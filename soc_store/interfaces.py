@@ -3,18 +3,21 @@
 Invariants are part of the interface, and the tests hold each implementation to them.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from typing import Any, Protocol
 
 from soc_model.alert import Alert, AlertDelta, AlertState, OutboxItem
+from soc_model.asset import Asset, Bucket, Changes, Known, LinkKey
 from soc_model.chunk import Chunk
 from soc_model.job import Job, JobState, Schedule
-from soc_model.layer import Level
+from soc_model.layer import Level, Realm
 from soc_model.outcome import Outcome
 from soc_model.scope import Scope
 from soc_store.alert_filter import AlertCounts, AlertFilter, AlertPage, Sort
+from soc_store.asset_query import AssetCounts, AssetDetail, AssetFilter, AssetPage, FoldCursor
 from soc_store.event_query import EventPage, EventQuery, FindingPage, FindingQuery
 from soc_store.job_filter import Held, JobFilter, JobPage
+from soc_store.manifest import Partition
 from soc_store.manifest_entry import Retention
 from soc_store.outcome_log import EncodedOutcome
 
@@ -150,3 +153,24 @@ class ScheduleStore(Protocol):
         self, kind: str, person: str, now: int, *, every_s: int | None = None, enabled: bool | None = None
     ) -> Schedule | None: ...
     def queued(self, kind: str, now: int) -> None: ...
+
+
+class AssetStore(Protocol):
+    """Assets, links, what each source has brought and the cursor of the fold commit together; a slice that does not
+    begin at the stored cursor changes nothing. The fold never writes people's columns, people never the machine's. A
+    read gives nothing, and a change changes nothing, that the scope does not see."""
+
+    def assets(self, scope: Scope, query: AssetFilter, limit: int = 100, cursor: str | None = None) -> AssetPage: ...
+    def asset(self, scope: Scope, asset_id: str) -> Asset | None: ...
+    def asset_detail(self, scope: Scope, asset_id: str, links: int = 200) -> AssetDetail | None: ...
+    def asset_counts(self, scope: Scope, query: AssetFilter) -> AssetCounts: ...
+    def describe(
+        self, scope: Scope, asset_id: str, change: Mapping[str, str], person: str, now: int
+    ) -> Asset | None: ...
+    def capped(self) -> dict[str, int]: ...
+    def made(self) -> dict[Bucket, int]: ...
+    def folded(self, realm: Realm) -> tuple[int, dict[Partition, FoldCursor]]: ...
+    def known(self, ids: Collection[str], links: Collection[LinkKey]) -> Known: ...
+    def commit_fold(self, changes: Changes, partition: Partition, cursor: FoldCursor, after: FoldCursor) -> None: ...
+    def looked_at(self, realm: Realm, sequence: int) -> None: ...
+    def close(self) -> None: ...

@@ -27,7 +27,7 @@ from soc_store.manifest_compaction import (
     partition_segments,
     replaced_rows,
 )
-from soc_store.manifest_entry import Compaction, Entry, Retention, Segment, digest_of, ranges
+from soc_store.manifest_entry import Compaction, Entry, Retention, Segment, SegmentKind, digest_of, ranges
 from soc_store.versions import FileKind, create, open_reader, open_writer
 
 FILE = "manifest.db"
@@ -35,6 +35,11 @@ _SEGMENT = """sequence INTEGER PRIMARY KEY, kind TEXT NOT NULL, layer TEXT NOT N
   file TEXT NOT NULL, first_offset INTEGER NOT NULL, last_offset INTEGER NOT NULL, rows INTEGER NOT NULL,
   min_time INTEGER NOT NULL, max_time INTEGER NOT NULL, bytes INTEGER NOT NULL, alg TEXT NOT NULL,
   merkle_root TEXT NOT NULL, file_digest TEXT NOT NULL, previous TEXT NOT NULL, digest TEXT NOT NULL"""
+#: Counts that ``Stat`` was given later, by name; made with the first of them, so that no version lacks a column.
+_MORE = """
+CREATE {} TABLE IF NOT EXISTS stat_more(source_id TEXT, dataset TEXT, day TEXT, layer TEXT, unit TEXT, realm TEXT,
+  name TEXT, value INTEGER NOT NULL, PRIMARY KEY (source_id, dataset, day, layer, unit, realm, name)) WITHOUT ROWID;
+"""
 KIND = FileKind(
     "fengsui-manifest",
     3,
@@ -67,6 +72,9 @@ INSERT INTO stat VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONF
   findings = findings + excluded.findings, last_received = max(last_received, excluded.last_received),
   lag_max_s = max(lag_max_s, excluded.lag_max_s),
   last_problem = CASE excluded.last_problem WHEN '' THEN last_problem ELSE excluded.last_problem END
+"""
+_STAT_MORE = """
+INSERT INTO stat_more VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value
 """
 _BY_TIME = """
 SELECT * FROM segment WHERE kind = 'events' AND max_time >= ? AND min_time < ? ORDER BY max_time DESC, sequence DESC
@@ -139,7 +147,11 @@ class Manifest:
             for segment in segments:
                 linked = msgspec.structs.replace(segment, previous=_digest_at(connection, segment.sequence - 1))
                 connection.execute(_INSERT, (*msgspec.structs.astuple(linked)[:-1], digest_of(linked)))
+            stats = list(stats)
             connection.executemany(_STAT, [tuple(getattr(stat, name) for name in _STAT_COLUMNS) for stat in stats])
+            if more := list(_more(stats)):
+                connection.execute(_MORE.format(""))
+                connection.executemany(_STAT_MORE, more)
             connection.execute(_SEALED, (partition.layer, partition.day, sealed))
             connection.execute(_PROGRESS, (through,))
 
@@ -209,6 +221,8 @@ class ManifestReader:
         if not _has_compaction(self._connection):
             for statement in extra_tables(_SEGMENT, "TEMP").split(";"):
                 self._connection.execute(statement)
+        if not _has(self._connection, "stat_more"):
+            self._connection.execute(_MORE.format("TEMP"))
 
     def by_time(self, since: int, until: int) -> list[Segment]:
         """The segments of events that may hold an event time in [``since``, ``until``), the latest first."""
@@ -217,6 +231,11 @@ class ManifestReader:
     def by_offset(self, first: int, last: int) -> list[Segment]:
         """The segments of findings that may hold an offset in [``first``, ``last``]."""
         return [_segment(row) for row in self._connection.execute(_BY_OFFSET, (first, last))]
+
+    def of_kind(self, kind: SegmentKind, after: int) -> list[Segment]:
+        """The segments of a kind above sequence ``after`` that are there, in sequence."""
+        sql = "SELECT * FROM segment WHERE sequence > ? AND kind = ? ORDER BY sequence"
+        return [_segment(row) for row in self._connection.execute(sql, (after, kind))]
 
     def segments(self) -> list[Segment]:
         """All segments that are there, in sequence."""
@@ -289,6 +308,7 @@ class ManifestReader:
             "segments": sum(segments for segments, _ in found.values()),
             "events": found.get("events", (0, 0))[1],
             "findings": found.get("findings", (0, 0))[1],
+            "sightings": found.get("sightings", (0, 0))[1],
             "removed": removed,
         }
 
@@ -306,8 +326,14 @@ class ManifestReader:
 
     def stats(self) -> list[Stat]:
         """The counts of all sealed rows."""
+        more: dict[tuple[str, ...], dict[str, int]] = {}
+        for *key, name, value in self._connection.execute("SELECT * FROM stat_more"):
+            more.setdefault(tuple(key), {})[name] = value
         rows = self._connection.execute("SELECT * FROM stat").fetchall()
-        return [msgspec.convert(dict(zip(_STAT_COLUMNS, row, strict=True)), Stat) for row in rows]
+        return [
+            msgspec.convert(dict(zip(_STAT_COLUMNS, row, strict=True)) | more.get(row[:_STAT_KEY], {}), Stat)
+            for row in rows
+        ]
 
     def close(self) -> None:
         """End the view."""
@@ -325,7 +351,19 @@ def _upgrade(connection: sqlite3.Connection) -> None:
 
 
 def _has_compaction(connection: sqlite3.Connection) -> bool:
-    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'compaction'").fetchone() is not None
+    return _has(connection, "compaction")
+
+
+def _has(connection: sqlite3.Connection, table: str) -> bool:
+    return connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (table,)).fetchone() is not None
+
+
+def _more(stats: Iterable[Stat]) -> Iterator[tuple[Any, ...]]:
+    """The counts of ``stat_more`` that are not zero, each with the key of its row in ``stat``."""
+    for stat in stats:
+        for name in _LATER:
+            if value := getattr(stat, name):
+                yield (*(getattr(stat, column) for column in _STAT_COLUMNS[:_STAT_KEY]), name, value)
 
 
 def _write_compaction(connection: sqlite3.Connection, entry: Compaction) -> None:
@@ -396,3 +434,5 @@ _STAT_COLUMNS = (
     *("source_id", "dataset", "day", "layer", "unit", "realm", "events", "raw_bytes", "unparsed", "truncated"),
     *("time_flagged", "quarantined", "findings", "last_received", "lag_max_s", "last_problem"),
 )
+_STAT_KEY = 6  # so many columns of it are the key
+_LATER = ("sightings_capped",)

@@ -14,13 +14,13 @@ import msgspec
 from soc_model.layer import Layer
 
 LAWFUL_DAYS = 180  # 网络安全法: network logs are kept for at least six months
-SegmentKind = Literal["events", "findings"]
+SegmentKind = Literal["events", "findings", "sightings"]
 
 
 class Segment(msgspec.Struct, frozen=True, kw_only=True):
     """One sealed file and its place in the chain; ``file`` is relative to the realm's folder.
 
-    ``merkle_root`` is over (event_id, hash of raw), for findings over (finding_id, hash of body), in row order.
+    ``merkle_root`` is over (event_id, hash of raw), for others over (their id, hash of body), in row order.
     ``previous`` is the ``digest`` of the entry before, empty for the first.
     """
 

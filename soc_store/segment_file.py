@@ -1,4 +1,4 @@
-"""The two kinds of segment files: rows of events, and findings; what a sealed one is remembered by."""
+"""The three kinds of segment files: rows of events, findings, and sightings; what a sealed one is remembered by."""
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
@@ -17,6 +17,7 @@ from soc_store.manifest import Partition
 from soc_store.manifest_entry import Segment, SegmentKind, file_of
 from soc_store.packing import jsoned
 from soc_store.parquet import write_parquet
+from soc_store.sighting_row import GatheredSighting, sighting_id
 
 if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
@@ -36,7 +37,25 @@ FINDING_COLUMNS = {
     "offset": "BIGINT",
     "body": "VARCHAR",
 }
-_TYPES: dict[SegmentKind, dict[str, str]] = {"events": COLUMNS, "findings": FINDING_COLUMNS}
+#: ``at`` is when last seen, ``offset`` and ``received`` are of the last batch; the body has the rest.
+SIGHTING_COLUMNS = {
+    "sighting_id": "VARCHAR",
+    "kind": "VARCHAR",
+    "value": "VARCHAR",
+    "layer": "VARCHAR",
+    "unit": "VARCHAR",
+    "realm": "VARCHAR",
+    "source_id": "VARCHAR",
+    "at": "BIGINT",
+    "received": "BIGINT",
+    "offset": "BIGINT",
+    "body": "VARCHAR",
+}
+_TYPES: dict[SegmentKind, dict[str, str]] = {
+    "events": COLUMNS,
+    "findings": FINDING_COLUMNS,
+    "sightings": SIGHTING_COLUMNS,
+}
 UNFINISHED = ".new"
 
 
@@ -66,6 +85,25 @@ def write_findings(
     columns["body"] = [jsoned(one) for one in findings]
     leaves = map(merkle.leaf, columns["finding_id"], (body.encode() for body in columns["body"]))
     written = _write(connection, place, "findings", columns)
+    return _segment(place, written, merkle.root(leaves), columns["at"], offsets)
+
+
+def write_sightings(
+    connection: "DuckDBPyConnection", place: Place, gathered: Iterable[GatheredSighting], offsets: range
+) -> Segment:
+    """Write the sightings (of the batches ``offsets``); what the manifest shall remember of them."""
+    found = list(gathered)
+    columns: dict[str, list[Any]] = {
+        name: [getattr(one.sighting, name) for one in found]
+        for name in ("kind", "value", "layer", "unit", "realm", "source_id")
+    }
+    columns["sighting_id"] = [sighting_id(one.sighting.key) for one in found]
+    columns["at"] = [one.sighting.last for one in found]
+    columns["received"] = [one.received for one in found]
+    columns["offset"] = [one.offset for one in found]
+    columns["body"] = [jsoned(one.sighting) for one in found]
+    leaves = map(merkle.leaf, columns["sighting_id"], (body.encode() for body in columns["body"]))
+    written = _write(connection, place, "sightings", columns)
     return _segment(place, written, merkle.root(leaves), columns["at"], offsets)
 
 

@@ -18,6 +18,7 @@ _PLACE = '"offset", received, layer, realm'
 _COLUMNS = {
     "events": f'event_id, raw, raw_binary, "@timestamp", {_PLACE}',
     "findings": f'finding_id, body, NULL, "at", {_PLACE}',
+    "sightings": f'sighting_id, body, NULL, "at", {_PLACE}',
 }
 
 

@@ -3,7 +3,7 @@
 Needs neither DuckDB nor a scan: counts commit with the segments they count.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,7 +17,16 @@ from soc_store.archive_view import ArchiveView, read_view
 from soc_store.journal import JournalReader
 from soc_store.manifest import Partition
 
-_SUMMED = ("events", "raw_bytes", "unparsed", "truncated", "time_flagged", "quarantined", "findings")
+_SUMMED = (
+    "events",
+    "raw_bytes",
+    "unparsed",
+    "truncated",
+    "time_flagged",
+    "quarantined",
+    "findings",
+    "sightings_capped",
+)
 _HIGHEST = ("last_received", "lag_max_s")
 
 
@@ -39,6 +48,7 @@ class SourceReport(msgspec.Struct, frozen=True, kw_only=True):
     time_flagged: int = 0
     quarantined: int = 0
     findings: int = 0
+    sightings_capped: int = 0
     last_received: int = 0
     lag_max_s: float = 0.0
     last_problem: str = ""
@@ -52,6 +62,16 @@ def source_reports(data: Path, scope: Scope, sources: Sequence[Source]) -> list[
     stats = read_view(data, realms, lambda view: [one for one in _stats(view) if scope.sees(one.unit, one.realm)])
     counters = _counters(data)
     return [_report(source, stats, counters.get(source.id, {})) for source in seen]
+
+
+def with_counts(reports: Iterable[SourceReport], name: str, counts: Mapping[str, int]) -> list[SourceReport]:
+    """The reports with one more counter, by source."""
+    return [
+        msgspec.structs.replace(report, counters={**report.counters, name: counts[report.source_id]})
+        if report.source_id in counts
+        else report
+        for report in reports
+    ]
 
 
 def facts(reports: Iterable[SourceReport], now: int, believed_s: int = 300) -> list[Fact]:

@@ -156,3 +156,66 @@ schedule = Table(
     Column("changed", BigInteger, nullable=False),
     Column("changed_by", String, nullable=False),
 )
+
+asset = Table(
+    "asset",
+    tables,
+    Column("id", String, primary_key=True),
+    *(Column(name, String, nullable=False) for name in ("unit", "realm", "kind")),
+    Column("name", Text, nullable=False),
+    *(Column(name, BigInteger, nullable=False) for name in ("first_seen", "last_seen", "count")),
+    *(Column(name, Text, nullable=False) for name in ("names", "addresses", "sources")),  # value → last seen, as JSON
+    Column("layers", String, nullable=False),  # each between two spaces
+    Column("words", Text, nullable=False),  # names and addresses, casefolded, to look for words in
+    Column("host_id", String, nullable=False),
+    Column("host_at", BigInteger, nullable=False),
+    # People's columns; the machine gives them their first value only.
+    *(Column(name, String, nullable=False) for name in ("state", "owner", "asset_class", "importance", "mlps_object")),
+    Column("note", Text, nullable=False),
+    Column("changed", BigInteger, nullable=False),
+    Column("changed_by", String, nullable=False),
+    Index("asset_by_last_seen", "last_seen", "id"),
+    Index("asset_by_kind", "kind", "last_seen", "id"),
+    sqlite_with_rowid=False,
+)
+
+asset_link = Table(
+    "asset_link",
+    tables,
+    Column("from_id", String, ForeignKey("asset.id"), primary_key=True),
+    Column("to_id", String, ForeignKey("asset.id"), primary_key=True),
+    Column("relation", String, primary_key=True),
+    *(Column(name, BigInteger, nullable=False) for name in ("first_seen", "last_seen", "count")),
+    Index("asset_link_to", "to_id", "last_seen"),
+    Index("asset_link_from", "from_id", "last_seen"),
+    sqlite_with_rowid=False,
+)
+
+#: How many assets and links each source has brought, by kind, and how many found no room (kind ``capped``).
+asset_made = Table(
+    "asset_made",
+    tables,
+    *(Column(name, String, primary_key=True) for name in ("source_id", "kind")),
+    Column("made", BigInteger, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+#: The last row of each partition's sightings that is folded, and with layer and day empty the last segment looked at.
+asset_cursor = Table(
+    "asset_cursor",
+    tables,
+    *(Column(name, String, primary_key=True) for name in ("realm", "layer", "day")),
+    Column("offset", BigInteger, nullable=False),
+    Column("sighting_id", String, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+asset_change = Table(
+    "asset_change",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("asset_id", String, ForeignKey("asset.id"), nullable=False, index=True),
+    Column("at", BigInteger, nullable=False),
+    Column("person", String, nullable=False),
+    *(Column(name, Text, nullable=False) for name in ("before", "after")),  # people's columns, as JSON
+)

@@ -65,13 +65,18 @@ class Verdict(msgspec.Struct, kw_only=True):
     compactions: int = 0
     events: int = 0
     findings: int = 0
+    sightings: int = 0
     proved_sequence: int = 0
     proved_time: int = 0
     faults: int = 0
 
     def counts(self) -> dict[str, int]:
         """The counts as a checkpoint has them."""
-        return {name: getattr(self, name) for name in ("segments", "events", "findings", "removed")}
+        return {name: getattr(self, name) for name in ("segments", "events", "findings", "sightings", "removed")}
+
+    def agrees(self, counted: dict[str, int]) -> bool:
+        """Whether it is what a checkpoint counted; one from before there were sightings names none."""
+        return self.counts().items() >= counted.items() and bool(counted)
 
 
 class _Removed(NamedTuple):
@@ -299,7 +304,7 @@ class _Walk:
             self._fault(
                 FILE, found.sequence, f"is not what the checkpoint {place} signed: rewritten after entry {since}"
             )
-        elif found.counts != self._verdict.counts():
+        elif not self._verdict.agrees(found.counts):
             self._fault(place, found.sequence, f"counted {found.counts}, but there are {self._verdict.counts()}")
         else:
             self._verdict.proved_sequence, self._verdict.proved_time = found.sequence, found.time

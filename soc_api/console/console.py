@@ -29,6 +29,7 @@ NAVIGATION = (
     ("alerts", "/alerts", Right.ALERTS_READ, words.N_("Alerts")),
     ("events", "/events", Right.EVENTS_READ, words.N_("Events")),
     ("sources", "/sources", Right.SOURCES_READ, words.N_("Sources")),
+    ("assets", "/assets", Right.ASSETS_READ, words.N_("Assets")),
     ("jobs", "/jobs", Right.JOBS_READ, words.N_("Jobs")),
     ("health", "/health", Right.HEALTH_READ, words.N_("Health")),
 )

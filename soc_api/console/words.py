@@ -4,9 +4,11 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from soc_model.alert import AlertState
+from soc_model.asset import AssetClass, AssetKind, AssetState, Importance
 from soc_model.job import JobState
 from soc_model.layer import Layer, Level, Realm
 from soc_model.right import Role
+from soc_model.sighting import Relation
 from soc_model.source import Trust
 
 
@@ -74,6 +76,55 @@ JOB_KINDS: Mapping[str, str] = MappingProxyType(
         "tidy_state": N_("Tidy the state"),
     }
 )
+ASSET_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        AssetKind.HOST: N_("Host"),
+        AssetKind.USER: N_("Account"),
+        AssetKind.ADDRESS: N_("Address"),
+        AssetKind.SERVICE: N_("Service"),
+        AssetKind.DOMAIN: N_("Domain"),
+        AssetKind.EXTERNAL: N_("External address"),
+    }
+)
+ASSET_STATES: Mapping[str, str] = MappingProxyType(
+    {
+        AssetState.DISCOVERED: N_("Discovered"),
+        AssetState.CONFIRMED: N_("Confirmed"),
+        AssetState.RETIRED: N_("Retired"),
+    }
+)
+ASSET_CLASSES: Mapping[str, str] = MappingProxyType(
+    {
+        AssetClass.NONE: N_("Not stated"),
+        AssetClass.SERVER: N_("Server"),
+        AssetClass.WORKSTATION: N_("Workstation"),
+        AssetClass.NETWORK_DEVICE: N_("Network device"),
+        AssetClass.SECURITY_DEVICE: N_("Security device"),
+        AssetClass.DATABASE: N_("Database"),
+        AssetClass.APPLICATION: N_("Application system"),
+        AssetClass.CLOUD: N_("Cloud platform"),
+        AssetClass.IOT: N_("Internet of things device"),
+        AssetClass.OTHER: N_("Other"),
+    }
+)
+IMPORTANCES: Mapping[str, str] = MappingProxyType(
+    {
+        Importance.NONE: N_("Not stated"),
+        Importance.VERY_HIGH: N_("Very high importance"),
+        Importance.HIGH: N_("High importance"),
+        Importance.MEDIUM: N_("Medium importance"),
+        Importance.LOW: N_("Low importance"),
+        Importance.VERY_LOW: N_("Very low importance"),
+    }
+)
+#: What a link says, told from its first end and from its second.
+RELATIONS: Mapping[str, tuple[str, str]] = MappingProxyType(
+    {
+        Relation.SEEN_ON: (N_("named in records of"), N_("names in its records")),
+        Relation.CONNECTED: (N_("connected to"), N_("reached by")),
+        Relation.IS: (N_("address of"), N_("has the address")),
+    }
+)
 #: What a counter of loss means, in the order in which it is shown.
 LOSSES: Mapping[str, str] = MappingProxyType(
     {
@@ -94,6 +145,8 @@ LOSSES: Mapping[str, str] = MappingProxyType(
         "quarantined_batches": N_("Batches put aside"),
         "quarantined_records": N_("Records put aside"),
         "storm_findings": N_("Storm findings"),
+        "sightings_capped": N_("Sightings left out"),
+        "assets_capped": N_("Assets left out"),
     }
 )
 LOSS_HELP: Mapping[str, str] = MappingProxyType(
@@ -121,6 +174,8 @@ LOSS_HELP: Mapping[str, str] = MappingProxyType(
         "storm_findings": N_(
             "Findings counted but not kept singly: of each rule the first 100 of a batch are. Their events are all kept"
         ),
+        "sightings_capped": N_("Too many different hosts, users or addresses in one batch; the events are complete"),
+        "assets_capped": N_("More new assets or links than the source has room for; the events are complete"),
     }
 )
 OVERLOAD_HELP = N_("What overload has cost since the start; all zero is well")

@@ -30,7 +30,8 @@ from soc_center.settings import Settings, host_port, is_loopback, read_settings
 from soc_center.start import USAGE
 from soc_center.wake import drain, open_bell, wake
 from soc_model.problem import Problem
-from soc_store.source_report import source_reports
+from soc_store.assets import Assets
+from soc_store.source_report import source_reports, with_counts
 from soc_store.state import State
 
 POLL_S = 1.0
@@ -58,12 +59,16 @@ class OutboxBell:
 def services(folder: DataFolder, settings: Settings, queries: QueryClient, bell: OutboxBell) -> Services:
     """What the app is given; raises Problem."""
     state = State.open(folder.state_url, migrate=False)
+    assets = Assets.open(folder.state_url)
     return Services(
         state=state,
         jobs=job_services(folder, state),
+        assets=assets,
         search_events=queries.search_events,
         search_findings=queries.search_findings,
-        sources=lambda scope: source_reports(folder.root, scope, settings.sources),
+        sources=lambda scope: with_counts(
+            source_reports(folder.root, scope, settings.sources), "assets_capped", assets.capped()
+        ),
         source_settings=lambda: settings.sources,
         health=lambda: health(folder),
         wait_for_outbox=bell.wait,

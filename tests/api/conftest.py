@@ -20,6 +20,7 @@ def fresh(tmp_path: Path) -> Iterator[World]:
     """A center nobody has signed in to yet."""
     world = make_world(tmp_path, NOW)
     yield world
+    world.assets.close()
     world.state.close()
 
 

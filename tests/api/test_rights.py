@@ -68,4 +68,5 @@ def _filled(path: str) -> str:
         .replace("{token}", "x")
         .replace("{job_id}", "1")
         .replace("{kind}", "x")
+        .replace("{asset_id}", "0" * 32)
     )

@@ -10,6 +10,8 @@ from typing import Any
 
 import msgspec
 
+from risk_assessment.fold import fold, spoken_of
+from risk_assessment.room import Room
 from soc_api.job_services import JobServices
 from soc_api.services import Health, ProcessHealth, Services
 from soc_model.alert import Alert, AlertDelta
@@ -21,7 +23,11 @@ from soc_model.problem import Problem
 from soc_model.right import Role
 from soc_model.scope import Scope
 from soc_model.session import Session
+from soc_model.sighting import EntityKind, Relation, Sighting
 from soc_model.source import Source, Trust
+from soc_store.asset_query import FoldCursor
+from soc_store.assets import Assets
+from soc_store.manifest import Partition
 from soc_store.search import EventPage, EventQuery, FindingPage, FindingQuery
 from soc_store.source_report import SourceReport
 from soc_store.state import State
@@ -39,6 +45,7 @@ class World:
     """The services of a small center, and handles to move it."""
 
     state: State
+    assets: Assets
     now_us: int
     events: list[dict[str, Any]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
@@ -58,6 +65,7 @@ class World:
         given: dict[str, Any] = {
             "state": self.state,
             "jobs": self.job_services(),
+            "assets": self.assets,
             "search_events": self._search_events,
             "search_findings": self._search_findings,
             "sources": lambda scope: [each for each in self.reports if self._seen(scope, each.source_id)],
@@ -99,6 +107,13 @@ class World:
         if self.bell is not None and self.loop is not None and not self.loop.is_closed():
             self.loop.call_soon_threadsafe(self.bell.set)
         return changed
+
+    def sight(self, *sightings: Sighting) -> None:
+        """Fold sightings into assets, as the job does."""
+        place = Partition(Realm.LIVE, Layer.HOST, "2025-11-23")
+        after = self.assets.folded(place.realm)[1].get(place, FoldCursor())
+        changes = fold(sightings, self.assets.known(*spoken_of(sightings)), Room({}))
+        self.assets.commit_fold(changes, place, FoldCursor(offset=after.offset + 1), after)
 
     def link(self, token: str = LINK) -> None:
         self.state.make_link(hashlib.sha256(token.encode()).hexdigest(), "sign-in", self.now_us + 15 * MINUTE_US)
@@ -233,6 +248,15 @@ def an_event(number: int, at: int, **changes: Any) -> dict[str, Any]:
     return given
 
 
+def a_sighting(kind: str, value: str, now: int, link: tuple[str, str, str] | None = None, **changes: Any) -> Sighting:
+    """What a source saw; ``link`` is a relation, and the kind and value of its other end."""
+    given: dict[str, Any] = {"unit": "bureau-data", "realm": Realm.LIVE, "layer": Layer.HOST, "source_id": "host-web"}
+    given |= {"first": now - HOUR_US, "last": now, "count": 1}
+    if link is not None:
+        given |= {"relation": Relation(link[0]), "kind2": EntityKind(link[1]), "value2": link[2]}
+    return Sighting(kind=EntityKind(kind), value=value, **given | changes)
+
+
 def a_finding(alert: Alert, event: dict[str, Any]) -> Finding:
     """The finding that ties an event to an alert."""
     return Finding(
@@ -293,7 +317,8 @@ def a_health(now: int) -> Health:
 def make_world(folder: Path, now: int | None = None) -> World:
     """An empty center with three sources, one of them losing, one of a drill."""
     now = now or time.time_ns() // 1000
-    world = World(state=State.open(f"sqlite:///{folder / 'state.db'}", migrate=True), now_us=now)
+    url = f"sqlite:///{folder / 'state.db'}"
+    world = World(state=State.open(url, migrate=True), assets=Assets.open(url), now_us=now)
     world.sources = [
         Source(
             id="host-web",

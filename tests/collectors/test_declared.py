@@ -184,3 +184,15 @@ def test_a_folder_adds_formats(tmp_path):
 def test_an_unknown_format_is_a_problem(name):
     with pytest.raises(Problem, match=r"unknown; there are .*syslog"):
         load_format(name)
+
+
+@pytest.mark.parametrize(
+    ("host", "own"),
+    [
+        ({"name": "a", "ip": ["fe80::1", "10.0.0.5", 7, None]}, [("fe80::1", "10.0.0.5", "7")]),
+        ({"name": "a", "ip": "10.0.0.5"}, ["10.0.0.5"]),
+        ({"name": "a"}, None),
+    ],
+)
+def test_the_own_addresses_of_a_host_are_those_of_ecs(host, own):
+    assert one("json", {"@timestamp": 1, "host": host, "source": {"ip": "10.0.0.9"}}).host_addresses == own

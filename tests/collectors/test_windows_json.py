@@ -364,3 +364,18 @@ def test_data_that_is_not_as_it_should_be_does_no_harm(data):
 def test_rendered_keywords_tell_the_outcome(words, outcome):
     record = {**WINLOG, "winlog": {**WINLOG["winlog"], "channel": "Security", "event_id": 4663, "keywords": words}}
     assert one(record).header["event.outcome"] == [outcome]
+
+
+@pytest.mark.parametrize(
+    ("code", "initiated", "own"),
+    [
+        (3, "true", ["10.0.0.1"]),
+        (3, True, ["10.0.0.1"]),
+        (3, "false", ["10.0.0.2"]),
+        (3, "x", [None]),
+        (1, "true", None),
+    ],
+)
+def test_sysmon_says_which_end_of_a_connection_is_the_hosts(code, initiated, own):
+    ends = {"SourceIp": "10.0.0.1", "DestinationIp": "10.0.0.2", "Initiated": initiated}
+    assert one(nested(ends, EventID=code)).host_addresses == own

@@ -75,7 +75,7 @@ def test_what_was_sealed_is_proved_up_to_the_checkpoint_and_consistent_after_it(
     verdict, faults = sealed.verify()
     assert faults == []
     assert (verdict.proved_sequence, verdict.proved_time, verdict.entries) == (4, NOON, 6)
-    assert verdict.counts() == {"segments": 6, "events": 9, "findings": 3, "removed": 0}
+    assert verdict.counts() == {"segments": 6, "events": 9, "findings": 3, "sightings": 0, "removed": 0}
 
 
 def test_without_a_key_everything_is_consistent_and_nothing_proved(sealed):

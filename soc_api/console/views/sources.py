@@ -17,7 +17,7 @@ router = APIRouter(prefix="/sources", include_in_schema=False)
 #: Transports that cannot resume: what was sent while collect was down is gone.
 AT_MOST_ONCE = frozenset({"syslog", "syslog_udp", "syslog_tcp", "snmp_trap", "netflow"})
 #: Counted, but nothing is missing from the archive.
-HARMLESS = frozenset({"redelivered", "time_flagged"})
+HARMLESS = frozenset({"redelivered", "time_flagged", "sightings_capped", "assets_capped"})
 
 
 @router.get("")
