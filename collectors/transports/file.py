@@ -194,15 +194,15 @@ class _Reader:
             following.skip_to_end()
             return None
         if isinstance(following, PackedFile):
-            before = self._same_content(following)[:SAME_TRIES]
+            before = self._same_content(following, alive)[:SAME_TRIES]
         else:
             before = [stream for stream in self._same_files(following) if stream not in alive]
         return next((stream for stream in before if following.resume(self._positions[stream])), None)
 
-    def _same_content(self, packed: PackedFile) -> list[str]:
-        """Streams that may have been packed into this file, the one that was read furthest first."""
+    def _same_content(self, packed: PackedFile, alive: Collection[str]) -> list[str]:
+        """Streams that may have been packed into this file: those that are gone first, then what was read furthest."""
         alike = [stream for stream, position in self._positions.items() if packed.begins_like(position)]
-        return sorted(alike, key=lambda stream: -self._positions[stream]["byte"])
+        return sorted(alike, key=lambda stream: (stream in alive, -self._positions[stream]["byte"]))
 
     def _same_files(self, following: Following) -> list[str]:
         """Streams of other devices that may be this file, the likeliest first.

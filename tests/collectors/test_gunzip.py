@@ -50,6 +50,7 @@ def test_pieces_are_bounded_however_much_is_in_them():
         (gzip.compress(b"x") + b"garbage", "incorrect header"),
         (gzip.compress(b"hello")[:-8] + b"\0" * 8, "incorrect data check"),
     ],
+    ids=["text", "garbage", "checksum"],
 )
 def test_what_is_no_gzip_is_damaged(data, why):
     with pytest.raises(Damaged, match=why):

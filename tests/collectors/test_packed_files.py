@@ -202,6 +202,7 @@ def test_a_file_that_ends_too_early_goes_on_when_it_grows(memory_intake, logs, t
         (gzip.compress(text(1, 2)) + b"garbage", "no gzip"),
         (gzip.compress(b"", 9) + gzip.compress(text(1, 2))[:-8] + bytes(8), "incorrect data check"),
     ],
+    ids=["text", "cut", "garbage", "checksum"],
 )
 def test_a_broken_file_is_counted_and_said_once_and_left_alone(memory_intake, logs, caplog, content, why):
     (path,) = (intake := memory_intake(logs())).sources[0].settings["paths"]

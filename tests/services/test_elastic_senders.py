@@ -1,9 +1,12 @@
 """Log shippers that speak Elasticsearch's _bulk feed a real center: every id is found once, also over kills.
 
-A real rsyslog with omelasticsearch where there is one, and a sender that follows Filebeat's behaviour on the wire.
+A real rsyslog with omelasticsearch and the official Python client where they are there, and a sender that follows
+Filebeat's behaviour on the wire.
 """
 
 import hashlib
+import importlib
+import importlib.util
 import os
 import random
 import re
@@ -101,6 +104,29 @@ def test_rsyslog_sends_by_bulk_and_each_message_is_there_once(center: Center, fo
     followed.write_text("".join(f"{message}\n" for message in sent), "utf-8")
     wait_for(lambda: found(center, "rsyslog").total() >= MESSAGES, 90, f"{MESSAGES} messages by _bulk")
     assert found(center, "rsyslog") == Counter(sent)
+
+
+@pytest.fixture
+def client() -> Any:
+    """The official client's module."""
+    if importlib.util.find_spec("elasticsearch") is None:
+        absent("elasticsearch", "the Python client is not installed (PyPI: elasticsearch)")
+    return importlib.import_module("elasticsearch")
+
+
+@pytest.mark.parametrize("said", ["basic_auth", "api_key", "bearer_auth"])
+@pytest.mark.timeout(120)
+def test_the_official_client_takes_the_intake_for_what_it_knows(center: Center, client: Any, said: str) -> None:
+    key = f"{KEY}-rsyslog"
+    given = {said: key if said == "bearer_auth" else ("rsyslog", key)}
+    documents = [{"@timestamp": "2026-03-02T08:52:00Z", "message": f"number {i}"} for i in range(1000)]
+    with client.Elasticsearch(f"http://127.0.0.1:{center.intake}", http_compress=True, **given) as sender:
+        assert sender.ping()
+        actions = ({"_op_type": "create", "_index": "logs", **document} for document in documents)
+        bulk = importlib.import_module("elasticsearch.helpers").bulk
+        assert bulk(sender, actions) == (1000, [])
+    wait_for(lambda: found(center, "rsyslog").total() >= 1000, 60, "all documents")
+    assert found(center, "rsyslog") == Counter(document["message"] for document in documents)
 
 
 def event(number: int) -> dict[str, Any]:
