@@ -231,3 +231,4 @@ def test_nothing_acknowledged_is_lost_or_doubled(run: Run, cuts: int) -> None:
     for cut in cuts_of(run, cuts):
         replay(run, cut.tree, cut.moment.after)
         assert found_in(run.center) == expected, cut
+    print(f"seed {SEED}: {cuts} cuts, {len(run.sent)} ids each, {len(run.operations.ops)} operations recorded")
