@@ -30,8 +30,8 @@ from soc_center.folder import DataFolder
 from soc_center.new_rule import RuleDraft, rules_folder, write_rule
 from soc_center.pipeline import run_sample
 from soc_center.prepare import prepare
-from soc_center.processes.detect import OWN_RULES
 from soc_center.provided import provided
+from soc_center.rule_paths import OWN_RULES
 from soc_center.scan import AUTO, Summary, files_of, open_sink, scan
 from soc_center.settings import Settings, read_settings
 from soc_center.up import new_link
