@@ -19,6 +19,7 @@ from soc_api.static_files import static_files
 from soc_api.v1 import alerts as v1_alerts
 from soc_api.v1 import events as v1_events
 from soc_api.v1 import health as v1_health
+from soc_api.v1 import rules as v1_rules
 from soc_api.v1 import sources as v1_sources
 from soc_api.v1 import stream as v1_stream
 from soc_model.right import Right
@@ -53,7 +54,7 @@ def create_app(services: Services) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix="/api")
-    for each in (v1_alerts, v1_events, v1_sources, v1_health, v1_stream):
+    for each in (v1_alerts, v1_events, v1_sources, v1_health, v1_rules, v1_stream):
         api.include_router(each.router, prefix="/v1")
 
     @api.get("/openapi.json", include_in_schema=False, dependencies=[needs(Right.SESSION_OWN)])

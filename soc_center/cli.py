@@ -32,6 +32,7 @@ from soc_center.pipeline import run_sample
 from soc_center.prepare import prepare
 from soc_center.provided import provided
 from soc_center.rule_paths import OWN_RULES
+from soc_center.rules_command import reload_rules
 from soc_center.scan import AUTO, Summary, files_of, open_sink, scan
 from soc_center.settings import Settings, read_settings
 from soc_center.up import new_link
@@ -241,6 +242,9 @@ def new(
     draft = RuleDraft(layer=layer, name=name, title=title, title_zh=title_zh, level=level, format=format_name)
     path = write_rule(draft, into or rules_folder(Path.cwd(), OWN_RULES), own=OWN_RULES)
     typer.echo(f"written   {path}\nnext      change detection and samples, then: fengsui rules check {path}")
+
+
+rules_app.command(name="reload")(reload_rules)
 
 
 @source_app.command(name="key")

@@ -11,6 +11,7 @@ class Right(StrEnum):
     EVENTS_READ = "events.read"
     SOURCES_READ = "sources.read"
     HEALTH_READ = "health.read"
+    RULES_RELOAD = "rules.reload"
     SESSION_OWN = "session.own"
 
 
@@ -26,7 +27,7 @@ class Role(StrEnum):
 _RIGHTS: dict[Role, frozenset[Right]] = {
     Role.SYSTEM_ADMINISTRATOR: frozenset({Right.SOURCES_READ, Right.HEALTH_READ, Right.SESSION_OWN}),
     Role.SECURITY_ADMINISTRATOR: frozenset(
-        {Right.ALERTS_READ, Right.SOURCES_READ, Right.HEALTH_READ, Right.SESSION_OWN}
+        {Right.ALERTS_READ, Right.SOURCES_READ, Right.HEALTH_READ, Right.RULES_RELOAD, Right.SESSION_OWN}
     ),
     Role.AUDIT_ADMINISTRATOR: frozenset({Right.HEALTH_READ, Right.SESSION_OWN}),
     Role.ANALYST: frozenset(

@@ -145,7 +145,7 @@ def test_rules_are_exchanged_under_load_without_gap_or_double(center: Center, ru
     sender.start()
     stages[exchanged(center, lambda: (rules / "b.yml").write_text(rule(B, "")))] = {A: "0", B: ""}
     stages[exchanged(center, lambda: (rules / "a.yml").write_text(rule(A, "1")))] = {A: "1", B: ""}
-    stages[exchanged(center, lambda: (rules / "b.yml").unlink())] = {A: "1"}
+    stages[exchanged(center, (rules / "b.yml").unlink)] = {A: "1"}
     (rules / "broken.yml").write_text(BROKEN)
     told = wait_for(lambda: (r := report(center)).get("result") == "unchanged" and r, 40, "the broken rule named")
     assert told["refusals"][0].startswith(f"{rules / 'broken.yml'}:")
@@ -193,14 +193,10 @@ def stop_and_kill(center: Center) -> None:
 
 def locks(pid: int) -> str:
     """The names of the files that a process has open with a lock (proc(5), ``locks``)."""
-    held = {
-        line.split()[5].split(":")[2] for line in Path("/proc/locks").read_text().splitlines() if f" {pid} " in line
-    }
-    found = []
-    for link in Path(f"/proc/{pid}/fd").iterdir() if alive(pid) else ():
-        if link.exists() and str(link.stat().st_ino) in held:
-            found.append(os.readlink(link))
-    return " ".join(found)
+    lines = [line for line in Path("/proc/locks").read_text().splitlines() if f" {pid} " in line]
+    held = {line.split()[5].split(":")[2] for line in lines}
+    links = [link for link in Path(f"/proc/{pid}/fd").iterdir() if link.exists()] if alive(pid) else []
+    return " ".join(str(link.readlink()) for link in links if str(link.stat().st_ino) in held)
 
 
 KILLS = [kill_successor, kill_predecessor, kill_both, stop_and_kill]
