@@ -29,6 +29,15 @@ class DataFolder:
         return self.root / "quarantine"
 
     @property
+    def zones(self) -> Path:
+        return self.root / "zones.yml"
+
+    @property
+    def references(self) -> Path:
+        """Every reference that was in force, as ``ID.json``."""
+        return self.root / "reference"
+
+    @property
     def archive(self) -> Path:
         return self.root / "archive"
 

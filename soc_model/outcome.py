@@ -46,7 +46,10 @@ class Stat(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Outcome(msgspec.Struct, frozen=True, kw_only=True):
-    """Everything one batch came to; ``snapshot`` names the rules that decided it."""
+    """Everything one batch came to; ``snapshot`` names the rules that decided it.
+
+    ``reference`` names the reference data (zones) by which its events got their unit; empty: none, the source's unit.
+    """
 
     offset: int
     received: int
@@ -55,3 +58,4 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     cards: dict[str, RuleCard]
     stats: list[Stat]
     blocks: list[RowBlock]
+    reference: str = ""

@@ -20,12 +20,14 @@ from soc_center.gauge import Gauge, GaugeFile, done_through, is_running, now_us,
 from soc_center.life import Life, leash_gone, leashed, say
 from soc_center.processes.detect_worker import Care
 from soc_center.processes.forked_worker import Answer, Task, Unreadable, Worker
+from soc_center.quarantine_alarm import CARD, put_aside_alarm
 from soc_center.reload_report import Result, shown, tell
 from soc_center.rules_loading import load_snapshot
 from soc_center.settings import Settings, read_settings
 from soc_center.start import USAGE
 from soc_center.turn import NextInLine
 from soc_center.wake import wake
+from soc_center.zones import ZoneWatch
 from soc_model.outcome import Outcome
 from soc_model.problem import Problem
 from soc_store.durable import publish
@@ -48,6 +50,7 @@ class Detection:
         """``Problem`` when the outcome log is ahead of the journal, or another process writes it."""
         self._folder = folder
         self._snapshot = snapshot
+        self._zones = ZoneWatch(folder)
         self._journal = JournalReader(folder.journal)
         self._log = OutcomeLog.open(folder.outcomes)
         self.dispatched = self.written = self._log.last()
@@ -58,7 +61,7 @@ class Detection:
         self.workers: list[Worker] = []
         try:
             self._check_journal()
-            self.workers.extend(Worker(snapshot) for _ in range(workers))
+            self.workers.extend(Worker(snapshot, self._zones.reference) for _ in range(workers))
         except BaseException:
             self.close()
             raise
@@ -93,6 +96,9 @@ class Detection:
         """Hand out new batches while workers have room and not too many outcomes wait for an earlier one."""
         if self.relieved:
             return
+        if self._zones.changed():
+            for worker in self.workers:
+                worker.refer(self._zones.reference)
         running = [worker for worker in self.workers if worker.running]
         free = sum(IN_FLIGHT - len(worker.tasks) for worker in running)
         free = min(free, 2 * IN_FLIGHT * len(self.workers) - len(self._order))
@@ -149,16 +155,17 @@ class Detection:
         publish(made, path)
         self.counted["quarantined_batches"] += 1
         say(f"detect: batch {task.offset} cannot be decided and is put aside as {path}: {why}")
-        nothing = Outcome(
+        now = now_us()
+        alarm = Outcome(
             offset=task.offset,
-            received=now_us(),
+            received=now,
             snapshot=self._snapshot.id,
-            findings=[],
-            cards={},
+            findings=[put_aside_alarm(task.offset, now, task.blob, why)],
+            cards={CARD.id: CARD},
             stats=[],
             blocks=[],
         )
-        self._ready[task.offset] = encode_outcome(nothing)
+        self._ready[task.offset] = encode_outcome(alarm)
 
     def _append(self) -> None:
         done = []
@@ -185,6 +192,8 @@ class Detection:
             "worker_pids": [worker.pid for worker in self.workers if worker.running],
             **self.counted,
             "workers": len(self.workers),
+            "reference": self._zones.reference.id,
+            "reference_problem": self._zones.problem,
         }
 
     def count_on(self, before: Gauge | None) -> None:

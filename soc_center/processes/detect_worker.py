@@ -21,6 +21,7 @@ from soc_center.pipeline import process
 from soc_model.chunk import Batch
 from soc_model.outcome import Outcome
 from soc_model.problem import Problem
+from soc_model.reference import Reference, decode_zones
 from soc_store.journal import decode_batch
 from soc_store.outcome_log import encode_outcome
 
@@ -38,6 +39,7 @@ class Care(IntEnum):
     AS_USUAL = 0
     ALONE = 1
     RAW = 2
+    REFERENCE = 3  # no batch: the zones by which all that follow are decided
 
 
 class Kind(IntEnum):
@@ -57,7 +59,7 @@ class Request(NamedTuple):
     blob: bytes
 
 
-def work(requests: int, replies: int, snapshot: Snapshot) -> NoReturn:
+def work(requests: int, replies: int, snapshot: Snapshot, reference: Reference) -> NoReturn:
     """Answer every request until the pipe ends.
 
     The kernel ends a worker that computes for too long: a parent that is held up cannot. Waiting is not limited.
@@ -66,8 +68,11 @@ def work(requests: int, replies: int, snapshot: Snapshot) -> NoReturn:
     limit_s = FIRST_S
     try:
         while (request := _next(requests)) is not None:
+            if request.care is Care.REFERENCE:
+                reference = Reference(decode_zones(request.blob))
+                continue
             end_after(2 * limit_s)
-            for frame in answers(request, snapshot):
+            for frame in answers(request, snapshot, reference):
                 end_after(0)
                 _write(replies, frame)
                 limit_s = BATCH_S
@@ -81,7 +86,7 @@ def work(requests: int, replies: int, snapshot: Snapshot) -> NoReturn:
     os._exit(0)
 
 
-def answers(request: Request, snapshot: Snapshot) -> Iterator[bytes]:
+def answers(request: Request, snapshot: Snapshot, reference: Reference) -> Iterator[bytes]:
     """The reply frames of one batch; the last is its outcome, or why its blob cannot be read."""
     try:
         batch = _batch(request)
@@ -89,7 +94,7 @@ def answers(request: Request, snapshot: Snapshot) -> Iterator[bytes]:
         reason = str(problem).encode("utf-8", "backslashreplace")
         yield REPLY.pack(Kind.UNREADABLE, len(reason), 0, request.offset, 0) + reason
         return
-    for step in _decided(batch, request, snapshot):
+    for step in _decided(batch, request, snapshot, reference):
         if isinstance(step, Address):
             yield REPLY.pack(Kind.NAMING, *step, request.offset, 0)
         else:
@@ -106,13 +111,13 @@ def _batch(request: Request) -> Batch:
     return batch
 
 
-def _decided(batch: Batch, request: Request, snapshot: Snapshot) -> Iterator[Address | Outcome]:
+def _decided(batch: Batch, request: Request, snapshot: Snapshot, reference: Reference) -> Iterator[Address | Outcome]:
     if request.care is Care.AS_USUAL:
-        yield process(batch, snapshot)
+        yield process(batch, snapshot, reference)
     elif request.care is Care.ALONE:
-        yield from process_alone(batch, snapshot, request.raw)
+        yield from process_alone(batch, snapshot, request.raw, reference)
     else:
-        yield process_raw(batch, snapshot)
+        yield process_raw(batch, snapshot, reference)
 
 
 def _next(requests: int) -> Request | None:

@@ -77,6 +77,8 @@ def test_only_the_record_that_stops_its_worker_is_kept_raw(tmp_path: Path, what:
     assert {uid for uid in words if "quarantined" in words[uid]} == {what}
     assert [uid for uid, _ in words.items()] == ["a", what, "b"]
     assert [one["findings"] for one in found["outcomes"].values()] == [1, 2, 1]
+    assert found["outcomes"]["2"]["alarms"] == [["high", "u", "s", {"raw": marked(what)}]]
+    assert found["outcomes"]["2"]["counted"] == 3
 
 
 def test_a_batch_of_too_many_such_records_is_kept_raw(tmp_path: Path) -> None:
@@ -101,6 +103,8 @@ def test_a_batch_that_stops_workers_even_unparsed_is_put_aside(tmp_path: Path) -
     assert (found["written"], found["quarantined_batches"]) == (2, 1)
     assert [one["findings"] for one in found["outcomes"].values()] == [0, 1]
     assert [path.name for path in (tmp_path / "quarantine").iterdir()] == ["1.blob"]
+    [[level, unit, source, matched]] = found["outcomes"]["1"]["alarms"]
+    assert (level, unit, source, matched["batch"]) == ("high", "", "fengsui", "quarantine/1.blob")
 
 
 def test_workers_that_never_live_are_started_once_a_second(tmp_path: Path) -> None:
