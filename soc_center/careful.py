@@ -11,6 +11,7 @@ import msgspec
 
 from detection_rules.detect import detect
 from detection_rules.snapshot import Snapshot
+from soc_center.address import NOBODY, Address
 from soc_center.pipeline import NOT_DECIDED, cached_format, decide, locate_group, parse
 from soc_center.quarantine_alarm import alarmed
 from soc_model.chunk import Batch, Chunk
@@ -22,20 +23,16 @@ from soc_model.source import Logsource, Source
 STOPPED_ITS_WORKER = "it stopped the worker that decided it; kept raw, unparsed"
 
 
-class Address(NamedTuple):
-    """A record of a batch: the index of its chunk, and its own in the chunk."""
+class Kept(NamedTuple):
+    """A record that could not be decided and did not stop its worker either: it only raised."""
 
     chunk: int
     record: int
 
 
-#: Named when every record has passed alone: if the process ends now, it was none of them.
-NOBODY = Address(0xFFFFFFFF, 0xFFFFFFFF)
-
-
 def process_alone(
     batch: Batch, snapshot: Snapshot, raw: Collection[Address], reference: Reference = NO_REFERENCE
-) -> Iterator[Address | Outcome]:
+) -> Iterator[Address | Kept | Outcome]:
     """The address of each record just before it is parsed and matched, then ``NOBODY``, then the outcome.
 
     The records in ``raw`` are kept as they are, flagged quarantined.
@@ -50,6 +47,8 @@ def process_alone(
             if address not in raw:
                 yield address
                 found = _tried(batch, address, start, snapshot)
+                if found is None:
+                    yield Kept(*address)
             if found is None:
                 found = [_kept(batch, address, start)]
                 kept += found

@@ -31,6 +31,7 @@ from soc_center.new_rule import RuleDraft, rules_folder, write_rule
 from soc_center.pipeline import run_sample
 from soc_center.prepare import prepare
 from soc_center.provided import provided
+from soc_center.quarantine_command import quarantine_app
 from soc_center.rule_paths import OWN_RULES
 from soc_center.rules_command import reload_rules
 from soc_center.scan import AUTO, Summary, files_of, open_sink, scan
@@ -51,6 +52,7 @@ source_app = typer.Typer(help="Sources: who may send what.", no_args_is_help=Tru
 app.add_typer(rules_app, name="rules")
 app.add_typer(source_app, name="source")
 app.add_typer(archive_app, name="archive")
+app.add_typer(quarantine_app, name="quarantine")
 
 PROCESS = {"allow_extra_args": True, "ignore_unknown_options": True}
 USAGE = 2

@@ -25,8 +25,13 @@ class DataFolder:
 
     @property
     def quarantine(self) -> Path:
-        """Journal batches that cannot be decided, as ``OFFSET.blob``."""
+        """Journal batches with what cannot be decided, as ``OFFSET.blob``, and the account of each."""
         return self.root / "quarantine"
+
+    @property
+    def inbox(self) -> Path:
+        """What collect is asked to bring in again."""
+        return self.root / "inbox"
 
     @property
     def zones(self) -> Path:

@@ -19,6 +19,7 @@ from soc_model.event import (
     FUTURE_US,
     PAST_US,
     QUARANTINED,
+    REPLAY_OF,
     TIME_FLAGGED,
     TRUNCATED,
     UNPARSED,
@@ -42,6 +43,9 @@ def process(batch: Batch, snapshot: Snapshot, reference: Reference = NO_REFERENC
 
 def decide(groups: Sequence[Located], batch: Batch, snapshot: Snapshot, reference: Reference) -> Outcome:
     """The outcome of a batch's located groups; the reference gives each event the unit that it belongs to."""
+    for located in groups:
+        if replaced := batch.chunks[located.chunk].context.get(REPLAY_OF):
+            located.flags = [f"{flags} {REPLAY_OF}:{replaced}".strip() for flags in located.flags]
     if not reference.id:
         return detect(groups, snapshot, batch.offset, batch.received)
     outcome = detect(list(assigned(groups, reference)), snapshot, batch.offset, batch.received)

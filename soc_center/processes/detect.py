@@ -14,12 +14,13 @@ from pathlib import Path
 from typing import Any
 
 from detection_rules.snapshot import Snapshot
-from soc_center.careful import Address
+from soc_center.address import Address
 from soc_center.folder import DataFolder
 from soc_center.gauge import Gauge, GaugeFile, done_through, is_running, now_us, read_gauge
 from soc_center.life import Life, leash_gone, leashed, say
 from soc_center.processes.detect_worker import Care
 from soc_center.processes.forked_worker import Answer, Task, Unreadable, Worker
+from soc_center.quarantine import Entry, Kind, Quarantine, addresses
 from soc_center.quarantine_alarm import CARD, put_aside_alarm
 from soc_center.reload_report import Result, shown, tell
 from soc_center.rules_loading import load_snapshot
@@ -30,7 +31,6 @@ from soc_center.wake import wake
 from soc_center.zones import ZoneWatch
 from soc_model.outcome import Outcome
 from soc_model.problem import Problem
-from soc_store.durable import publish
 from soc_store.journal import JournalReader
 from soc_store.lock import Taken
 from soc_store.outcome_log import EncodedOutcome, OutcomeLog, encode_outcome
@@ -51,6 +51,7 @@ class Detection:
         self._folder = folder
         self._snapshot = snapshot
         self._zones = ZoneWatch(folder)
+        self._quarantine = Quarantine(folder.quarantine)
         self._journal = JournalReader(folder.journal)
         self._log = OutcomeLog.open(folder.outcomes)
         self.dispatched = self.written = self._log.last()
@@ -127,9 +128,23 @@ class Detection:
         if isinstance(answer, Unreadable):
             self._put_aside(task, answer.why)
             return
+        if task.care is not Care.AS_USUAL:
+            self._keep(task)
         self._ready[task.offset] = answer
         self.counted["quarantined_batches"] += task.care is Care.RAW
-        self.counted["quarantined_records"] += len(task.raw) if task.care is Care.ALONE else 0
+        self.counted["quarantined_records"] += len({*task.raw, *task.raised}) if task.care is Care.ALONE else 0
+
+    def _keep(self, task: Task) -> None:
+        """Keep what could not be decided, before its outcome is written."""
+        records = addresses([*task.raw, *task.raised])
+        if task.care is Care.RAW:
+            entry = Entry(offset=task.offset, at=now_us(), kind=Kind.ALL_RECORDS, why="too many records stop a worker")
+        elif records:
+            why = "stopped the worker that decided it"
+            entry = Entry(offset=task.offset, at=now_us(), kind=Kind.RECORDS, why=why, records=records)
+        else:
+            return
+        self._quarantine.keep(entry, task.blob)
 
     def _fallen(self, worker: Worker) -> None:
         """The worker is gone; the first of its batches is the one it fell on, and is tried more carefully."""
@@ -149,10 +164,9 @@ class Detection:
 
     def _put_aside(self, task: Task, why: str) -> None:
         """Keep a batch that cannot be decided in a file of its own, and let the others go on."""
-        path = self._folder.quarantine / f"{task.offset}.blob"
-        made = path.with_suffix(".new")
-        made.write_bytes(task.blob)
-        publish(made, path)
+        entry = Entry(offset=task.offset, at=now_us(), kind=Kind.BATCH, why=why)
+        self._quarantine.keep(entry, task.blob)
+        path = self._quarantine.blob_path(task.offset)
         self.counted["quarantined_batches"] += 1
         say(f"detect: batch {task.offset} cannot be decided and is put aside as {path}: {why}")
         now = now_us()

@@ -3,7 +3,8 @@
 Frames, little-endian. In: ``<IqBI`` blob length, offset, care, number of addresses; then the addresses (``<II`` chunk,
 record) and the journal's blob. Out: ``<BIIqq`` kind, two numbers, offset, received. The two numbers of an outcome are
 the lengths of its head and its rows, which follow as the outcome log keeps them; of a naming, the chunk and the record
-about to be tried; of an unreadable blob, the length of the reason that follows, and 0.
+about to be tried; of a keeping, those of one that raised and is left raw; of an unreadable blob, the length of the
+reason that follows, and 0.
 """
 
 import gc
@@ -15,8 +16,9 @@ from enum import IntEnum
 from typing import NamedTuple, NoReturn
 
 from detection_rules.snapshot import Snapshot
-from soc_center.careful import Address, process_alone, process_raw
-from soc_center.limits import end_after
+from soc_center.address import Address
+from soc_center.careful import Kept, process_alone, process_raw
+from soc_center.limits import compute_at_most, end_after
 from soc_center.pipeline import process
 from soc_model.chunk import Batch
 from soc_model.outcome import Outcome
@@ -48,6 +50,7 @@ class Kind(IntEnum):
     OUTCOME = 0
     NAMING = 1
     UNREADABLE = 2
+    KEPT = 3
 
 
 class Request(NamedTuple):
@@ -71,12 +74,12 @@ def work(requests: int, replies: int, snapshot: Snapshot, reference: Reference) 
             if request.care is Care.REFERENCE:
                 reference = Reference(decode_zones(request.blob))
                 continue
-            end_after(2 * limit_s)
+            _limit(limit_s)
             for frame in answers(request, snapshot, reference):
                 end_after(0)
                 _write(replies, frame)
                 limit_s = BATCH_S
-                end_after(2 * limit_s)
+                _limit(limit_s)
             end_after(0)
     except BrokenPipeError:
         pass
@@ -84,6 +87,12 @@ def work(requests: int, replies: int, snapshot: Snapshot, reference: Reference) 
         traceback.print_exc()
         os._exit(FAILED)
     os._exit(0)
+
+
+def _limit(seconds: float) -> None:
+    """From here to the next answer: so much time, and so much processor time of all threads together."""
+    end_after(2 * seconds)
+    compute_at_most(int(2 * seconds))
 
 
 def answers(request: Request, snapshot: Snapshot, reference: Reference) -> Iterator[bytes]:
@@ -95,7 +104,9 @@ def answers(request: Request, snapshot: Snapshot, reference: Reference) -> Itera
         yield REPLY.pack(Kind.UNREADABLE, len(reason), 0, request.offset, 0) + reason
         return
     for step in _decided(batch, request, snapshot, reference):
-        if isinstance(step, Address):
+        if isinstance(step, Kept):
+            yield REPLY.pack(Kind.KEPT, *step, request.offset, 0)
+        elif isinstance(step, Address):
             yield REPLY.pack(Kind.NAMING, *step, request.offset, 0)
         else:
             encoded = encode_outcome(step)
@@ -111,7 +122,9 @@ def _batch(request: Request) -> Batch:
     return batch
 
 
-def _decided(batch: Batch, request: Request, snapshot: Snapshot, reference: Reference) -> Iterator[Address | Outcome]:
+def _decided(
+    batch: Batch, request: Request, snapshot: Snapshot, reference: Reference
+) -> Iterator[Address | Kept | Outcome]:
     if request.care is Care.AS_USUAL:
         yield process(batch, snapshot, reference)
     elif request.care is Care.ALONE:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import NamedTuple, NoReturn
 
 from detection_rules.snapshot import Snapshot
-from soc_center.careful import NOBODY, Address
+from soc_center.address import NOBODY, Address
 from soc_center.limits import die_with_parent, limit_growth, lower
 from soc_center.processes.detect_worker import ADDRESS, BATCH_S, FAILED, FIRST_S, REPLY, REQUEST, Care, Kind, work
 from soc_model.reference import NO_REFERENCE, Reference, encode_zones
@@ -37,6 +37,7 @@ class Task:
     care: Care = Care.AS_USUAL
     raw: list[Address] = field(default_factory=list)
     falls: int = 0
+    raised: list[Address] = field(default_factory=list)
 
 
 class Unreadable(NamedTuple):
@@ -161,7 +162,7 @@ class Worker:
         found: list[Answer] = []
         while len(self._received) >= REPLY.size:
             kind, first, second, offset, received = REPLY.unpack_from(self._received)
-            end = REPLY.size + (0 if kind == Kind.NAMING else first + second)
+            end = REPLY.size + (0 if kind in (Kind.NAMING, Kind.KEPT) else first + second)
             if len(self._received) < end:
                 break
             body = bytes(memoryview(self._received)[REPLY.size : end])
@@ -169,6 +170,9 @@ class Worker:
             if kind == Kind.NAMING:
                 address = Address(first, second)
                 self.named = None if address == NOBODY else address
+                continue
+            if kind == Kind.KEPT:
+                self.tasks[offset].raised.append(Address(first, second))
                 continue
             if kind == Kind.OUTCOME:
                 found.append(EncodedOutcome(offset=offset, received=received, head=body[:first], rows=body[first:]))

@@ -113,6 +113,7 @@ def decided(folder: DataFolder) -> dict[str, Any]:
             "reference": outcome.reference,
             "units": [unit for block in outcome.blocks for unit in column(block, "unit")],
             "counted": sum(stat.findings for stat in outcome.stats),
+            "ids": [event for block in outcome.blocks for event in column(block, "event_id")],
             "rows": rows,
         }
     reader.close()
