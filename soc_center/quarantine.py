@@ -62,8 +62,8 @@ class Quarantine:
     def keep(self, entry: Entry, blob: bytes) -> bool:
         """Keep an entry that is not there yet; False when too many are.
 
-        A batch of which nothing is archived is always kept. Kept again, when it is decided again after a crash, an entry
-        stays as it was.
+        A batch of which nothing is archived is always kept. Kept again, as when its batch is decided again after a
+        crash, an entry stays as it was.
         """
         if self._account(entry.offset).exists():
             return True

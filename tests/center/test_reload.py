@@ -4,6 +4,8 @@ import hashlib
 import json
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 from collections import Counter
@@ -13,9 +15,15 @@ from typing import Any
 
 import pytest
 
+from soc_center.gauge import now_us
+from soc_center.quarantine import Entry, Kind, Quarantine, Settled
+from soc_center.replay import ask_replay
 from soc_center.system import SYSTEM
+from soc_model.chunk import Batch, Chunk
 from soc_model.finding import finding_id
 from soc_model.outcome import Outcome
+from soc_model.source import Logsource, Source
+from soc_store.batch import encode_batch
 from soc_store.outcome_log import OutcomeReader
 from soc_store.state import AlertFilter, State
 from tests.center.detection_run import column
@@ -218,3 +226,30 @@ def test_a_kill_during_the_hand_over_loses_and_doubles_nothing(
     wait_for(lambda: len(sender.acknowledged) > before + 200, 30, "it goes on")
     sender.end()
     check(center, sender.acknowledged, {first: {A: "0"}, second: {A: "5"}})
+
+
+@pytest.mark.timeout(120)
+def test_asked_for_by_command_the_answer_is_what_came_of_it(center: Center, rules: Path) -> None:
+    command = [sys.executable, "-m", "soc_center", "rules", "reload", "--data", str(center.data)]
+    same = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    assert same.stdout.startswith("unchanged: ") and live(center)[:12] in same.stdout
+    rules.rename(rules.with_name("away"))
+    gone = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+    assert (gone.returncode, gone.stdout) == (1, f"failed: {rules}: no such file or folder of rules\n")
+
+
+@pytest.mark.timeout(120)
+def test_a_quarantined_record_comes_in_again_through_the_running_center(center: Center) -> None:
+    source = Source(**{**center.settings["sources"][0], "logsource": Logsource(product="killtest")})
+    record = json.dumps({"uid": "again-0"}).encode()
+    chunk = Chunk(source_id="http", stream="x", received=now_us(), format="json", records=[record])
+    batch = Batch(offset=7, received=now_us(), sources={"http": source}, chunks=[chunk])
+    entry = Entry(offset=7, at=now_us(), kind=Kind.BATCH, why="test")
+    quarantine = Quarantine(center.data / "quarantine")
+    quarantine.keep(entry, encode_batch(batch))
+    word = Settled(how="replayed", who="li", why="fixed", at=now_us())
+    ask_replay(center.data / "inbox", quarantine, 7, word)
+    wait_for(lambda: outcomes(center), 30, "it decided")
+    [outcome] = outcomes(center)
+    assert [column(block, "flags") for block in outcome.blocks] == [["time_flagged replay_of:batch:7"]]
+    assert (len(outcome.findings), quarantine.entry(7).settled) == (1, word)
