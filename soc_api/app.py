@@ -22,6 +22,7 @@ from soc_api.v1 import assets as v1_assets
 from soc_api.v1 import events as v1_events
 from soc_api.v1 import health as v1_health
 from soc_api.v1 import jobs as v1_jobs
+from soc_api.v1 import rules as v1_rules
 from soc_api.v1 import sources as v1_sources
 from soc_api.v1 import stream as v1_stream
 from soc_model.right import Right
@@ -56,7 +57,7 @@ def create_app(services: Services) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix="/api")
-    for each in (v1_alerts, v1_events, v1_assets, v1_sources, v1_health, v1_jobs, v1_stream):
+    for each in (v1_alerts, v1_events, v1_assets, v1_sources, v1_health, v1_jobs, v1_rules, v1_stream):
         api.include_router(each.router, prefix="/v1")
 
     @api.get("/openapi.json", include_in_schema=False, dependencies=[needs(Right.SESSION_OWN)])

@@ -79,7 +79,9 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     ``caches`` are those whose keys senders choose, so that they are bounded: hits, misses and evicted, by name.
     ``found`` is what rules found since triage began: ``findings`` and, of those, ``storm_findings``, by rule id.
     ``rules`` is how many rules run, ``rules_refused`` how many were refused, ``refusals`` the first of them with place
-    and reason.
+    and reason. ``snapshot`` names them. ``reload_result`` (exchanged, unchanged, failed) is what came of the last wish
+    for other rules at ``reload_at``; where it failed, ``reload_problem`` says why and the rules before go on.
+    ``reference`` names the zones by which events get their unit, ``reference_problem`` why they are not the newest.
     """
 
     processes: list[ProcessHealth]
@@ -93,6 +95,12 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     rules: int = 0
     rules_refused: int = 0
     refusals: list[str] = []
+    snapshot: str = ""
+    reload_result: str = ""
+    reload_problem: str = ""
+    reload_at: int = 0
+    reference: str = ""
+    reference_problem: str = ""
     disk_used_bytes: int = 0
     disk_free_bytes: int = 0
 
@@ -119,6 +127,7 @@ class Services:
 
     ``wait_for_outbox`` returns when new outbox rows may exist; being late costs a poll, never a row. ``hosts`` are the
     host names (without port) this app answers to. ``link_command`` is what makes a new sign-in link on the terminal.
+    ``reload_rules`` has the rules read again soon; it is told who asks.
     ``scraper`` may read ``/metrics`` without a session; None: nobody may.
     """
 
@@ -130,6 +139,7 @@ class Services:
     sources: Callable[[Scope], Sequence[SourceReport]]
     source_settings: Callable[[], Sequence[Source]]
     health: Callable[[], Health]
+    reload_rules: Callable[[str], None]
     wait_for_outbox: Callable[[], Awaitable[object]]
     now: Callable[[], int]
     evaluation: bool

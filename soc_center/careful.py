@@ -11,63 +11,70 @@ import msgspec
 
 from detection_rules.detect import detect
 from detection_rules.snapshot import Snapshot
-from soc_center.pipeline import NOT_DECIDED, cached_format, locate_group, parse
+from soc_center.address import NOBODY, Address
+from soc_center.pipeline import NOT_DECIDED, cached_format, decide, locate_group, parse
+from soc_center.quarantine_alarm import alarmed
 from soc_model.chunk import Batch, Chunk
 from soc_model.event import EventGroup, EventType, Located, Wanted
 from soc_model.outcome import Outcome
+from soc_model.reference import NO_REFERENCE, Reference
 from soc_model.source import Logsource, Source
 
 STOPPED_ITS_WORKER = "it stopped the worker that decided it; kept raw, unparsed"
 
 
-class Address(NamedTuple):
-    """A record of a batch: the index of its chunk, and its own in the chunk."""
+class Kept(NamedTuple):
+    """A record that could not be decided and did not stop its worker either: it only raised."""
 
     chunk: int
     record: int
 
 
-#: Named when every record has passed alone: if the process ends now, it was none of them.
-NOBODY = Address(0xFFFFFFFF, 0xFFFFFFFF)
-
-
-def process_alone(batch: Batch, snapshot: Snapshot, raw: Collection[Address]) -> Iterator[Address | Outcome]:
+def process_alone(
+    batch: Batch, snapshot: Snapshot, raw: Collection[Address], reference: Reference = NO_REFERENCE
+) -> Iterator[Address | Kept | Outcome]:
     """The address of each record just before it is parsed and matched, then ``NOBODY``, then the outcome.
 
     The records in ``raw`` are kept as they are, flagged quarantined.
     """
     located: list[Located] = []
+    kept: list[Located] = []
     for index, chunk in enumerate(batch.chunks):
         start = 0
         for number, record in enumerate(chunk.records):
             address = Address(index, number)
-            if address in raw:
-                located.append(_kept(batch, address, start))
-            else:
+            found: list[Located] | None = None
+            if address not in raw:
                 yield address
-                located += _tried(batch, address, start, snapshot)
+                found = _tried(batch, address, start, snapshot)
+                if found is None:
+                    yield Kept(*address)
+            if found is None:
+                found = [_kept(batch, address, start)]
+                kept += found
+            located += found
             start += len(record)
     yield NOBODY
-    yield detect(located, snapshot, batch.offset, batch.received)
+    yield alarmed(decide(located, batch, snapshot, reference), kept)
 
 
-def process_raw(batch: Batch, snapshot: Snapshot) -> Outcome:
+def process_raw(batch: Batch, snapshot: Snapshot, reference: Reference = NO_REFERENCE) -> Outcome:
     """The outcome of a batch all of whose records are kept as they are: none is parsed."""
     kept = []
     for index, chunk in enumerate(batch.chunks):
         group = _quarantined(chunk.records, chunk, batch.sources[chunk.source_id])
         kept.append(locate_group(group, batch, index))
-    return detect(kept, snapshot, batch.offset, batch.received)
+    return alarmed(decide(kept, batch, snapshot, reference), kept)
 
 
-def _tried(batch: Batch, address: Address, start: int, snapshot: Snapshot) -> list[Located]:
-    """The events of one record, once they have been matched to see that it can be done."""
+def _tried(batch: Batch, address: Address, start: int, snapshot: Snapshot) -> list[Located] | None:
+    """The events of one record, once they have been matched to see that it can be done; None where it cannot."""
     try:
         groups = _alone(batch, address, start, snapshot.wanted)
         found = [locate_group(group, batch, address.chunk) for group in groups]
         detect(found, snapshot, batch.offset, batch.received)
     except Exception:  # whatever a record makes a format or a rule raise, the others go on
-        return [_kept(batch, address, start)]
+        return None
     return found
 
 

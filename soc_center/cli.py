@@ -31,8 +31,10 @@ from soc_center.jobs_command import jobs_app
 from soc_center.new_rule import RuleDraft, rules_folder, write_rule
 from soc_center.pipeline import run_sample
 from soc_center.prepare import prepare
-from soc_center.processes.detect import OWN_RULES
 from soc_center.provided import provided
+from soc_center.quarantine_command import quarantine_app
+from soc_center.rule_paths import OWN_RULES
+from soc_center.rules_command import reload_rules
 from soc_center.scan import AUTO, Summary, files_of, open_sink, scan
 from soc_center.settings import Settings, read_settings
 from soc_center.up import new_link
@@ -52,6 +54,7 @@ app.add_typer(rules_app, name="rules")
 app.add_typer(source_app, name="source")
 app.add_typer(archive_app, name="archive")
 app.add_typer(jobs_app, name="jobs")
+app.add_typer(quarantine_app, name="quarantine")
 
 PROCESS = {"allow_extra_args": True, "ignore_unknown_options": True}
 USAGE = 2
@@ -245,6 +248,9 @@ def new(
     draft = RuleDraft(layer=layer, name=name, title=title, title_zh=title_zh, level=level, format=format_name)
     path = write_rule(draft, into or rules_folder(Path.cwd(), OWN_RULES), own=OWN_RULES)
     typer.echo(f"written   {path}\nnext      change detection and samples, then: fengsui rules check {path}")
+
+
+rules_app.command(name="reload")(reload_rules)
 
 
 @source_app.command(name="key")

@@ -27,8 +27,22 @@ class DataFolder:
 
     @property
     def quarantine(self) -> Path:
-        """Journal batches that cannot be decided, as ``OFFSET.blob``."""
+        """Journal batches with what cannot be decided, as ``OFFSET.blob``, and the account of each."""
         return self.root / "quarantine"
+
+    @property
+    def inbox(self) -> Path:
+        """What collect is asked to bring in again."""
+        return self.root / "inbox"
+
+    @property
+    def zones(self) -> Path:
+        return self.root / "zones.yml"
+
+    @property
+    def references(self) -> Path:
+        """Every reference that was in force, as ``ID.json``."""
+        return self.root / "reference"
 
     @property
     def archive(self) -> Path:

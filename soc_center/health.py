@@ -6,9 +6,12 @@ import shutil
 from collections import Counter
 from pathlib import Path
 
+import msgspec
+
 from soc_api.services import Health, ProcessHealth
 from soc_center.folder import DataFolder
 from soc_center.gauge import Gauge, is_running, read_gauge
+from soc_center.reload_report import ReloadReport, Result, last_report
 from soc_center.supervisor import PROCESSES
 from soc_store.journal import JournalReader
 
@@ -19,6 +22,7 @@ def health(folder: DataFolder) -> Health:
     """The present health; a process that does not run has no pid, and what is not known is 0."""
     gauges = {name: read_gauge(folder.run, name) for name in ("up", *PROCESSES)}
     disk = shutil.disk_usage(folder.root)
+    told, refusals = _reloaded(folder.run, gauges["detect"])
     return Health(
         processes=[_process(name, gauge, gauges["up"]) for name, gauge in gauges.items()],
         journal_offset=_number(gauges["collect"], "last_offset"),
@@ -29,11 +33,36 @@ def health(folder: DataFolder) -> Health:
         caches=_table(gauges["detect"], "caches"),
         found=_table(gauges["triage"], "rules"),
         rules=_number(gauges["detect"], "rules"),
-        rules_refused=_number(gauges["detect"], "rules_refused"),
-        refusals=list(gauges["detect"].values.get("refusals", ())) if gauges["detect"] else [],
+        rules_refused=refusals.rules_refused,
+        refusals=refusals.refusals,
+        snapshot=refusals.snapshot,
+        reload_result=told.result.value if told is not None else "",
+        reload_problem=told.problem if told is not None else "",
+        reload_at=told.at if told is not None else 0,
+        reference=_text(gauges["detect"], "reference"),
+        reference_problem=_text(gauges["detect"], "reference_problem"),
         disk_used_bytes=_size(folder.root),
         disk_free_bytes=disk.free,
     )
+
+
+def _reloaded(run: Path, detect: Gauge | None) -> tuple[ReloadReport | None, ReloadReport]:
+    """What came of the last wish for other rules since detection began, and what is said of the rules that run.
+
+    A wrong rule that was added changes nothing that runs: then the report knows the refusals, and the gauge does not.
+    """
+    if detect is None:
+        return None, ReloadReport(result=Result.UNCHANGED)
+    report = last_report(run)
+    if report is not None and report.at < detect.started:
+        report = None
+    running = msgspec.convert({**detect.values, "result": "unchanged"}, ReloadReport)
+    later = report is not None and report.result is Result.UNCHANGED and report.snapshot == running.snapshot
+    return report, report if report is not None and later else running
+
+
+def _text(gauge: Gauge | None, name: str) -> str:
+    return str(gauge.values.get(name, "")) if gauge is not None else ""
 
 
 def _process(name: str, gauge: Gauge | None, up: Gauge | None) -> ProcessHealth:

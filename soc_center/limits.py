@@ -1,6 +1,7 @@
 """What a child that touches hostile input may not do: outlive its parent, grow without bound, dump core, run for ever.
 
-Each function lowers a limit of the process that calls it, for good; none can be raised again from inside.
+Each function lowers a limit of the process that calls it; those of time begin anew with each batch, no other can be
+raised again from inside.
 """
 
 import ctypes
@@ -30,6 +31,14 @@ def lower(kind: int, value: int) -> None:
     _, hard = resource.getrlimit(kind)
     value = value if hard == resource.RLIM_INFINITY else min(value, hard)
     resource.setrlimit(kind, (value, value))
+
+
+def compute_at_most(seconds: int) -> None:
+    """Be killed by the kernel after so much more processor time, of all threads together; each call begins anew."""
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    _, hard = resource.getrlimit(resource.RLIMIT_CPU)
+    wanted = int(used.ru_utime + used.ru_stime) + 1 + seconds
+    resource.setrlimit(resource.RLIMIT_CPU, (wanted if hard == resource.RLIM_INFINITY else min(wanted, hard), hard))
 
 
 def end_after(seconds: float) -> None:

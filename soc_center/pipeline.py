@@ -13,11 +13,13 @@ import msgspec
 from collectors.format import Format, load_format
 from detection_rules.detect import detect
 from detection_rules.snapshot import Snapshot
+from soc_center.assigning import assigned
 from soc_model.chunk import Batch, Chunk
 from soc_model.event import (
     FUTURE_US,
     PAST_US,
     QUARANTINED,
+    REPLAY_OF,
     TIME_FLAGGED,
     TRUNCATED,
     UNPARSED,
@@ -28,14 +30,26 @@ from soc_model.event import (
 )
 from soc_model.layer import Layer, Realm
 from soc_model.outcome import Outcome
+from soc_model.reference import NO_REFERENCE, Reference
 from soc_model.source import Logsource, Source
 
 NOT_DECIDED = "none@1"  # the decoder of records that no format was asked about
 
 
-def process(batch: Batch, snapshot: Snapshot) -> Outcome:
+def process(batch: Batch, snapshot: Snapshot, reference: Reference = NO_REFERENCE) -> Outcome:
     """What one batch comes to."""
-    return detect(list(locate(batch, snapshot.wanted)), snapshot, batch.offset, batch.received)
+    return decide(list(locate(batch, snapshot.wanted)), batch, snapshot, reference)
+
+
+def decide(groups: Sequence[Located], batch: Batch, snapshot: Snapshot, reference: Reference) -> Outcome:
+    """The outcome of a batch's located groups; the reference gives each event the unit that it belongs to."""
+    for located in groups:
+        if replaced := batch.chunks[located.chunk].context.get(REPLAY_OF):
+            located.flags = [f"{flags} {REPLAY_OF}:{replaced}".strip() for flags in located.flags]
+    if not reference.id:
+        return detect(groups, snapshot, batch.offset, batch.received)
+    outcome = detect(list(assigned(groups, reference)), snapshot, batch.offset, batch.received)
+    return msgspec.structs.replace(outcome, reference=reference.id)
 
 
 def locate(batch: Batch, wanted: Wanted, *, any_time: bool = False) -> Iterator[Located]:

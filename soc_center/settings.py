@@ -17,6 +17,7 @@ import yaml
 from collectors.format import format_names
 from collectors.listening import place_of
 from soc_center.syslog_check import wrong_syslog
+from soc_center.yaml_place import line_of
 from soc_model.layer import Level, Realm, Unit
 from soc_model.problem import Problem
 from soc_model.source import Source
@@ -139,14 +140,14 @@ def read_settings(path: Path) -> Settings:
     except msgspec.ValidationError as error:
         what, _, where = str(error).partition(" - at `")
         field = where.rstrip("`")
-        raise SettingsProblem(f"{path}:{_line(text, field)}", f"{field or '$'}: {what}") from error
+        raise SettingsProblem(f"{path}:{line_of(text, field)}", f"{field or '$'}: {what}") from error
     _check(settings, path, text)
     return settings
 
 
 def _check(settings: Settings, path: Path, text: str) -> None:
     def refuse(field: str, what: str) -> None:
-        raise SettingsProblem(f"{path}:{_line(text, field)}", f"{field}: {what}")
+        raise SettingsProblem(f"{path}:{line_of(text, field)}", f"{field}: {what}")
 
     if settings.version != VERSION:
         refuse("$.version", f"version {settings.version} is not known to this release (it reads {VERSION})")
@@ -250,30 +251,3 @@ def write_settings(path: Path, settings: Settings, heading: str = "") -> None:
 def _lean(source: dict[str, Any]) -> dict[str, Any]:
     keep = {key: value for key, value in source.items() if value not in ({}, "", None)}
     return {key: value for key, value in keep.items() if (key, value) != ("realm", Realm.LIVE.value)}
-
-
-def _line(text: str, field: str) -> int:
-    """The line, from 1, of a field such as ``$.sources[2].layer`` or of its nearest parent that is there."""
-    node = yaml.compose(text, Loader=yaml.SafeLoader)
-    line = 1
-    for part in field.replace("[", ".[").removeprefix("$").split("."):
-        if not part:
-            continue
-        child = _child(node, part)
-        if child is None:
-            break
-        node, line = child
-    return line
-
-
-def _child(node: yaml.Node | None, part: str) -> tuple[yaml.Node, int] | None:
-    if isinstance(node, yaml.SequenceNode) and part.startswith("["):
-        index = part.strip("[]")
-        if index.isdigit() and int(index) < len(node.value):
-            item = node.value[int(index)]
-            return item, item.start_mark.line + 1
-    if isinstance(node, yaml.MappingNode):
-        for key, value in node.value:
-            if key.value == part:
-                return value, key.start_mark.line + 1
-    return None

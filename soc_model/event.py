@@ -66,6 +66,7 @@ UNPARSED = "unparsed"  # kept raw, matched by keyword rules only
 TRUNCATED = "truncated"  # over RECORD_BYTES: the head is kept, with length and hash of the whole
 TIME_FLAGGED = "time_flagged"  # no event time, or outside [received - 30 d, + 10 min]: windows use received
 QUARANTINED = "quarantined"  # never parsed, because its batch killed its worker
+REPLAY_OF = "replay_of"  # with ``:`` and the event id of the quarantined row that this one makes good
 
 DAY_US = 86_400_000_000
 PAST_US = 30 * DAY_US

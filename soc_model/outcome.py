@@ -66,6 +66,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     """Everything one batch came to; ``snapshot`` names the rules that decided it.
 
     ``findings`` are the first ``KEPT`` of each rule and the first of each alert key, ``storms`` count the others.
+    ``reference`` names the reference data (zones) by which its events got their unit; empty: none, the source's unit.
     """
 
     offset: int
@@ -77,3 +78,4 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     blocks: list[RowBlock]
     storms: list[Storm] = []
     sightings: list[Sighting] = []
+    reference: str = ""

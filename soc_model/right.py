@@ -15,6 +15,7 @@ class Right(StrEnum):
     HEALTH_READ = "health.read"
     JOBS_READ = "jobs.read"
     JOBS_RUN = "jobs.run"
+    RULES_RELOAD = "rules.reload"
     SESSION_OWN = "session.own"
 
 
@@ -46,6 +47,7 @@ _RIGHTS: dict[Role, frozenset[Right]] = {
             Right.SOURCES_READ,
             Right.HEALTH_READ,
             Right.JOBS_READ,
+            Right.RULES_RELOAD,
             Right.SESSION_OWN,
         }
     ),

@@ -37,6 +37,10 @@ NETWORK = frozenset(
 MOUNTS = Path("/proc/self/mountinfo")
 
 
+class Taken(Problem):
+    """Another process has the lock."""
+
+
 class FolderLock:
     """The right to write in one folder, held until ``release`` or the end of the process."""
 
@@ -45,7 +49,7 @@ class FolderLock:
 
     @classmethod
     def take(cls, folder: Path) -> "FolderLock":
-        """The lock of ``folder`` (made where missing); ``Problem`` when it is taken or not on a local disk."""
+        """The lock of ``folder`` (made where missing); ``Taken`` when another has it, ``Problem`` off a local disk."""
         make_folder(folder)
         refuse_network(folder)
         descriptor = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o600)
@@ -53,7 +57,7 @@ class FolderLock:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             os.close(descriptor)
-            raise Problem(str(folder), "is in use by another process") from error
+            raise Taken(str(folder), "is in use by another process") from error
         return cls(descriptor)
 
     def release(self) -> None:

@@ -38,7 +38,7 @@ from soc_center.folder import DataFolder
 from soc_center.gauge import now_us, read_gauge
 from soc_center.health import health
 from soc_center.local_logs import local_zone
-from soc_center.processes.detect import OWN_RULES
+from soc_center.rule_paths import OWN_RULES
 from soc_center.settings import Settings, read_settings
 from soc_model.problem import Problem
 

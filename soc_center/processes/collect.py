@@ -18,6 +18,8 @@ from soc_center.disk import DiskRoom
 from soc_center.folder import DataFolder
 from soc_center.gauge import GaugeFile, done_through, now_us
 from soc_center.life import leash_gone, leashed, say
+from soc_center.quarantine import Quarantine
+from soc_center.replay import own_positions, take_replays
 from soc_center.settings import Settings
 from soc_center.start import start
 from soc_center.wake import wake
@@ -65,7 +67,11 @@ class TransportIntake:
 
     def positions(self, source_id: str) -> dict[str, dict[str, Any]]:
         """The last committed position of each stream of a source."""
-        return self._journal.positions(source_id)
+        return own_positions(self._journal.positions(source_id))
+
+    def replayed(self, source_id: str, stream: str) -> bool:
+        """Whether a replay is in the journal already: its position commits with its records."""
+        return stream in self._journal.positions(source_id)
 
     def count(self, source_id: str, counter: str, n: int = 1) -> None:
         """Add to a public counter; committed with the next batch."""
@@ -84,6 +90,8 @@ async def collect(folder: DataFolder, settings: Settings) -> None:
     stop = _stop_event()
     committing = asyncio.create_task(commit.run(), name="commit")
     tasks = [committing, asyncio.create_task(_housekeeping(folder, journal, commit, room), name="housekeeping")]
+    way_in = TransportIntake(settings.sources, journal, commit, room)
+    tasks.append(asyncio.create_task(_replaying(folder, way_in), name="replaying"))
     for transport, sources in _by_transport(settings).items():
         intake = TransportIntake(sources, journal, commit, room)
         tasks.append(asyncio.create_task(_transport(transport, intake, settings.listen.intake), name=transport))
@@ -142,6 +150,13 @@ async def _housekeeping(folder: DataFolder, journal: Journal, commit: GroupCommi
         if through:
             await commit.between_commits(partial(journal.drop_through, through))
         gauge.set(last_offset=journal.last, queue_bytes=commit.queued_bytes, disk_full=not room.enough())
+        await asyncio.sleep(HOUSEKEEPING_S)
+
+
+async def _replaying(folder: DataFolder, way_in: TransportIntake) -> None:
+    """Each second: what a person has taken out of quarantine comes in again."""
+    while True:
+        await take_replays(folder.inbox, Quarantine(folder.quarantine), way_in, say)
         await asyncio.sleep(HOUSEKEEPING_S)
 
 

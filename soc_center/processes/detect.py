@@ -4,45 +4,49 @@ Comes in: journal rows as stored. Goes out: one outcome a batch. The one thing t
 the low-watermark, so after a crash the parent begins just behind it and nothing is decided twice or left out.
 """
 
+import argparse
 import gc
+import os
+import sys
 import time
-from collections import deque
+from collections import Counter, deque
 from pathlib import Path
 from typing import Any
 
-from detection_rules.library import read_documents
-from detection_rules.ruleset import load_rules
-from detection_rules.snapshot import Snapshot, compile_snapshot
-from soc_center.careful import Address
+from detection_rules.snapshot import Snapshot
+from soc_center.address import Address
 from soc_center.folder import DataFolder
-from soc_center.gauge import GaugeFile, done_through, now_us
-from soc_center.life import Life, say
+from soc_center.gauge import Gauge, GaugeFile, done_through, is_running, now_us, read_gauge
+from soc_center.life import Life, leash_gone, leashed, say
 from soc_center.processes.detect_worker import Care
 from soc_center.processes.forked_worker import Answer, Caches, Task, Unreadable, Worker
-from soc_center.settings import Settings
-from soc_center.start import start
+from soc_center.quarantine import Entry, Kind, Quarantine, addresses
+from soc_center.quarantine_alarm import CARD, put_aside_alarm
+from soc_center.reload_report import Result, shown, tell
+from soc_center.rules_loading import load_snapshot
+from soc_center.settings import Settings, read_settings
+from soc_center.start import USAGE
+from soc_center.turn import NextInLine
 from soc_center.wake import wake
+from soc_center.zones import ZoneWatch
 from soc_model.outcome import Outcome
 from soc_model.problem import Problem
-from soc_store.durable import publish
 from soc_store.journal import JournalReader
+from soc_store.lock import Taken
 from soc_store.outcome_log import EncodedOutcome, OutcomeLog, encode_outcome
 
 IN_FLIGHT = 4
 POLL_S = 1.0
+COUNTED = (
+    "worker_restarts",
+    "careful_batches",
+    "quarantined_batches",
+    "quarantined_records",
+)  # on from one to the next
 FALLS = 2  # of a worker on one batch, after which its records are tried alone
 RAW_RECORDS = 100  # of one batch; when one more stops its worker, the whole batch is kept raw
 SHOWN_REFUSALS = 50  # on the Health page; all are in the log
-OWN_RULES = Path(__file__).parents[2] / "detection_rules" / "rules"
-
-
-def load_snapshot(settings: Settings) -> Snapshot:
-    """Our own rules and those the settings name, compiled; refused ones are in ``refused``."""
-    paths = [OWN_RULES, *(Path(path) for path in settings.detection.rules)]
-    library = read_documents(paths)
-    return compile_snapshot(
-        load_rules(library.documents, refused=library.refused, min_level=settings.detection.min_level)
-    )
+TURN_S = 0.02  # between two tries of a successor to take over
 
 
 class Detection:
@@ -52,19 +56,19 @@ class Detection:
         """``Problem`` when the outcome log is ahead of the journal, or another process writes it."""
         self._folder = folder
         self._snapshot = snapshot
+        self._zones = ZoneWatch(folder)
+        self._quarantine = Quarantine(folder.quarantine)
         self._journal = JournalReader(folder.journal)
         self._log = OutcomeLog.open(folder.outcomes)
         self.dispatched = self.written = self._log.last()
         self._order: deque[int] = deque()
         self._ready: dict[int, EncodedOutcome] = {}
-        self.restarts = 0
-        self.quarantined_batches = 0
-        self.quarantined_records = 0
-        self.careful_batches = 0
+        self.relieved = False  # a successor is ready: what is in hand is finished, and no more is taken
+        self.counted = Counter(dict.fromkeys(COUNTED, 0))
         self.workers: list[Worker] = []
         try:
             self._check_journal()
-            self.workers.extend(Worker(snapshot) for _ in range(workers))
+            self.workers.extend(Worker(snapshot, self._zones.reference) for _ in range(workers))
         except BaseException:
             self.close()
             raise
@@ -79,6 +83,11 @@ class Detection:
                 "is an older copy. Put the right one back, or begin with a new data directory",
             )
 
+    @property
+    def in_hand(self) -> bool:
+        """Whether batches were dispatched whose outcomes are not written yet."""
+        return bool(self._order)
+
     def step(self, life: Life) -> None:
         """Dispatch what fits, wait until something moves, gather and append."""
         self._dispatch()
@@ -92,6 +101,11 @@ class Detection:
 
     def _dispatch(self) -> None:
         """Hand out new batches while workers have room and not too many outcomes wait for an earlier one."""
+        if self.relieved:
+            return
+        if self._zones.changed():
+            for worker in self.workers:
+                worker.refer(self._zones.reference)
         running = [worker for worker in self.workers if worker.running]
         free = sum(IN_FLIGHT - len(worker.tasks) for worker in running)
         free = min(free, 2 * IN_FLIGHT * len(self.workers) - len(self._order))
@@ -120,15 +134,29 @@ class Detection:
         if isinstance(answer, Unreadable):
             self._put_aside(task, answer.why)
             return
+        if task.care is not Care.AS_USUAL:
+            self._keep(task)
         self._ready[task.offset] = answer
-        self.quarantined_batches += task.care is Care.RAW
-        self.quarantined_records += len(task.raw) if task.care is Care.ALONE else 0
+        self.counted["quarantined_batches"] += task.care is Care.RAW
+        self.counted["quarantined_records"] += len({*task.raw, *task.raised}) if task.care is Care.ALONE else 0
+
+    def _keep(self, task: Task) -> None:
+        """Keep what could not be decided, before its outcome is written."""
+        records = addresses([*task.raw, *task.raised])
+        if task.care is Care.RAW:
+            entry = Entry(offset=task.offset, at=now_us(), kind=Kind.ALL_RECORDS, why="too many records stop a worker")
+        elif records:
+            why = "stopped the worker that decided it"
+            entry = Entry(offset=task.offset, at=now_us(), kind=Kind.RECORDS, why=why, records=records)
+        else:
+            return
+        self._quarantine.keep(entry, task.blob)
 
     def _fallen(self, worker: Worker) -> None:
         """The worker is gone; the first of its batches is the one it fell on, and is tried more carefully."""
         overdue = worker.overdue
         status = worker.end()
-        self.restarts += 1
+        self.counted["worker_restarts"] += 1
         worker.falls += 1
         how = "took too long" if overdue else f"ended (status {status})"
         say(f"detect: worker {worker.pid} {how} with {len(worker.tasks)} batches in hand; starting another")
@@ -140,26 +168,26 @@ class Detection:
         else:
             before = task.care
             say(f"detect: batch {task.offset}: {_more_careful(task, worker.named)}")
-            self.careful_batches += before is Care.AS_USUAL and task.care is not before
+            self.counted["careful_batches"] += before is Care.AS_USUAL and task.care is not before
 
     def _put_aside(self, task: Task, why: str) -> None:
         """Keep a batch that cannot be decided in a file of its own, and let the others go on."""
-        path = self._folder.quarantine / f"{task.offset}.blob"
-        made = path.with_suffix(".new")
-        made.write_bytes(task.blob)
-        publish(made, path)
-        self.quarantined_batches += 1
+        entry = Entry(offset=task.offset, at=now_us(), kind=Kind.BATCH, why=why)
+        self._quarantine.keep(entry, task.blob)
+        path = self._quarantine.blob_path(task.offset)
+        self.counted["quarantined_batches"] += 1
         say(f"detect: batch {task.offset} cannot be decided and is put aside as {path}: {why}")
-        nothing = Outcome(
+        now = now_us()
+        alarm = Outcome(
             offset=task.offset,
-            received=now_us(),
+            received=now,
             snapshot=self._snapshot.id,
-            findings=[],
-            cards={},
+            findings=[put_aside_alarm(task.offset, now, task.blob, why)],
+            cards={CARD.id: CARD},
             stats=[],
             blocks=[],
         )
-        self._ready[task.offset] = encode_outcome(nothing)
+        self._ready[task.offset] = encode_outcome(alarm)
 
     def _append(self) -> None:
         done = []
@@ -180,19 +208,21 @@ class Detection:
     def values(self) -> dict[str, Any]:
         """The parent's gauge."""
         return {
+            **_rules(self._snapshot),
             "written": self.written,
             "in_flight": len(self._order),
             "worker_pids": [worker.pid for worker in self.workers if worker.running],
-            "worker_restarts": self.restarts,
-            "quarantined_batches": self.quarantined_batches,
-            "quarantined_records": self.quarantined_records,
-            "careful_batches": self.careful_batches,
+            **self.counted,
             "caches": _summed([worker.caches for worker in self.workers]),
-            "snapshot": self._snapshot.id,
-            "rules": len(self._snapshot.cards),
-            "rules_refused": len(self._snapshot.refused),
-            "refusals": [str(refusal) for refusal in self._snapshot.refused[:SHOWN_REFUSALS]],
+            "workers": len(self.workers),
+            "reference": self._zones.reference.id,
+            "reference_problem": self._zones.problem,
         }
+
+    def count_on(self, before: Gauge | None) -> None:
+        """Go on with the counters of the process before: what it cost is not forgotten with it."""
+        if before is not None:
+            self.counted.update({name: int(before.values.get(name, 0)) for name in self.counted})
 
     def close(self) -> None:
         """End the workers; what they had in hand is decided again at the next start."""
@@ -228,10 +258,17 @@ def _more_careful(task: Task, named: Address | None) -> str:
     return "all its records are kept raw, unparsed"
 
 
-def detect(folder: DataFolder, settings: Settings) -> None:
-    """Decide journal batches until SIGTERM or the end of the supervisor."""
+def detect(folder: DataFolder, settings: Settings, *, follow: bool = False) -> None:
+    """Decide journal batches until SIGTERM, the end of the supervisor, or a successor that is ready.
+
+    ``follow`` the process at work: load first, then begin where it stops; nothing where the rules would be the same.
+    """
     began = time.monotonic()
-    snapshot = load_snapshot(settings)
+    snapshot = load_snapshot(settings, follows=follow)
+    if follow and _is_running(folder, snapshot, settings):
+        tell(folder.run, Result.UNCHANGED, **_rules(snapshot))
+        say(f"detect: nothing to exchange, snapshot {snapshot.id[:12]} runs")
+        return
     snapshot.warm()
     say(
         f"detect: {len(snapshot.cards)} rules in {time.monotonic() - began:.1f} s, {len(snapshot.refused)} refused, "
@@ -241,17 +278,95 @@ def detect(folder: DataFolder, settings: Settings) -> None:
         say(f"detect: refused {refusal}")
     gc.collect()
     gc.freeze()  # what was loaded stays shared with the workers
-    detection = Detection(folder, snapshot, settings.detection.workers)
+    line = NextInLine(folder.run)
+    detection = _begin(folder, snapshot, settings, line if follow else None)
+    if detection is not None:
+        detection.count_on(read_gauge(folder.run, "detect"))
+        _work(folder, detection, line)
+
+
+def _is_running(folder: DataFolder, snapshot: Snapshot, settings: Settings) -> bool:
+    """Whether the process at work has these very rules, and as many workers as the settings ask for."""
+    gauge = read_gauge(folder.run, "detect")
+    if gauge is None or not is_running(gauge.pid):
+        return False
+    own = {"snapshot": snapshot.id, "workers": settings.detection.workers}
+    return own == {name: gauge.values.get(name) for name in own}
+
+
+def _begin(folder: DataFolder, snapshot: Snapshot, settings: Settings, line: NextInLine | None) -> Detection | None:
+    """Detection in place, in ``line`` behind the process at work; None when the supervisor is gone meanwhile."""
+    if line is None:
+        return Detection(folder, snapshot, settings.detection.workers)
+    if leashed():
+        os.set_blocking(0, False)
+    while not (leashed() and leash_gone()):
+        if line.take():
+            wake(folder.run, "detect")
+            return _follow(folder, snapshot, settings, line)
+        time.sleep(TURN_S)
+    return None
+
+
+def _follow(folder: DataFolder, snapshot: Snapshot, settings: Settings, line: NextInLine) -> Detection | None:
+    """Detection from the moment at which the process at work has let go, which it does since the place is taken."""
+    while not (leashed() and leash_gone()):
+        try:
+            detection = Detection(folder, snapshot, settings.detection.workers)
+        except Taken:
+            time.sleep(TURN_S)
+            continue
+        line.leave()
+        tell(folder.run, Result.EXCHANGED, **_rules(snapshot))
+        say(f"detect: takes over behind batch {detection.written}")
+        return detection
+    return None
+
+
+def _work(folder: DataFolder, detection: Detection, line: NextInLine) -> None:
     life = Life(folder.run, "detect")
     gauge = GaugeFile(folder.run, "detect")
+    gauge.set(**detection.values())
     try:
         while not life.stopping:
+            detection.relieved = line.taken()
+            if detection.relieved and not detection.in_hand:
+                say(f"detect: hands over behind batch {detection.written}")
+                break
             detection.step(life)
             detection.housekeep(now_us(), done_through(folder.run))
             gauge.set(**detection.values())
     finally:
+        gauge.set(force=True, **detection.values())
         detection.close()
 
 
+def _rules(snapshot: Snapshot) -> dict[str, Any]:
+    """What the gauge and the report say of the rules."""
+    return {
+        "snapshot": snapshot.id,
+        "rules": len(snapshot.cards),
+        "rules_refused": len(snapshot.refused),
+        "refusals": shown(snapshot.refused, SHOWN_REFUSALS),
+    }
+
+
+def main() -> None:
+    """``python -m soc_center.processes.detect --data DIR [--follow]``; a Problem is one line and exit status 2."""
+    parser = argparse.ArgumentParser(prog="fengsui detect", description="Decide journal batches.")
+    parser.add_argument("--data", type=Path, required=True, help="the data directory")
+    parser.add_argument("--follow", action="store_true", help="take over from the process at work once loaded")
+    arguments = parser.parse_args()
+    folder = DataFolder(arguments.data.resolve())
+    os.umask(0o077)
+    try:
+        detect(folder.make(), read_settings(folder.settings), follow=arguments.follow)
+    except Problem as problem:
+        if arguments.follow:
+            tell(folder.run, Result.FAILED, problem=str(problem))
+        print(f"fengsui: {problem}", file=sys.stderr, flush=True)
+        sys.exit(USAGE)
+
+
 if __name__ == "__main__":
-    start(detect)
+    main()

@@ -3,8 +3,8 @@
 Frames, little-endian. In: ``<IqBI`` blob length, offset, care, number of addresses; then the addresses (``<II`` chunk,
 record) and the journal's blob. Out: ``<BIIqq`` kind, two numbers, offset, received. The two numbers of an outcome are
 the lengths of its head and its rows, which follow as the outcome log keeps them; of a naming, the chunk and the record
-about to be tried; of an unreadable blob, the length of the reason that follows, and 0; of counters, once a second, the
-length of their JSON, and 0.
+about to be tried; of a keeping, those of one that raised and is left raw; of an unreadable blob, the length of the
+reason that follows, and 0; of counters, once a second, the length of their JSON, and 0.
 """
 
 import gc
@@ -20,12 +20,14 @@ import msgspec
 
 from detection_rules.engine import EngineCounters
 from detection_rules.snapshot import Snapshot
-from soc_center.careful import Address, process_alone, process_raw
-from soc_center.limits import end_after
+from soc_center.address import Address
+from soc_center.careful import Kept, process_alone, process_raw
+from soc_center.limits import compute_at_most, end_after
 from soc_center.pipeline import process
 from soc_model.chunk import Batch
 from soc_model.outcome import Outcome
 from soc_model.problem import Problem
+from soc_model.reference import Reference, decode_zones
 from soc_store.journal import decode_batch
 from soc_store.outcome_log import encode_outcome
 
@@ -44,6 +46,7 @@ class Care(IntEnum):
     AS_USUAL = 0
     ALONE = 1
     RAW = 2
+    REFERENCE = 3  # no batch: the zones by which all that follow are decided
 
 
 class Kind(IntEnum):
@@ -53,6 +56,7 @@ class Kind(IntEnum):
     NAMING = 1
     UNREADABLE = 2
     COUNTERS = 3
+    KEPT = 4
 
 
 class Request(NamedTuple):
@@ -64,7 +68,7 @@ class Request(NamedTuple):
     blob: bytes
 
 
-def work(requests: int, replies: int, snapshot: Snapshot) -> NoReturn:
+def work(requests: int, replies: int, snapshot: Snapshot, reference: Reference) -> NoReturn:
     """Answer every request until the pipe ends.
 
     The kernel ends a worker that computes for too long: a parent that is held up cannot. Waiting is not limited.
@@ -74,12 +78,15 @@ def work(requests: int, replies: int, snapshot: Snapshot) -> NoReturn:
     next_counters = 0.0
     try:
         while (request := _next(requests)) is not None:
-            end_after(2 * limit_s)
-            for frame in answers(request, snapshot):
+            if request.care is Care.REFERENCE:
+                reference = Reference(decode_zones(request.blob))
+                continue
+            _limit(limit_s)
+            for frame in answers(request, snapshot, reference):
                 end_after(0)
                 _write(replies, frame)
                 limit_s = BATCH_S
-                end_after(2 * limit_s)
+                _limit(limit_s)
             end_after(0)
             if time.monotonic() >= next_counters:
                 next_counters = time.monotonic() + COUNTERS_S
@@ -92,7 +99,13 @@ def work(requests: int, replies: int, snapshot: Snapshot) -> NoReturn:
     os._exit(0)
 
 
-def answers(request: Request, snapshot: Snapshot) -> Iterator[bytes]:
+def _limit(seconds: float) -> None:
+    """From here to the next answer: so much time, and so much processor time of all threads together."""
+    end_after(2 * seconds)
+    compute_at_most(int(2 * seconds))
+
+
+def answers(request: Request, snapshot: Snapshot, reference: Reference) -> Iterator[bytes]:
     """The reply frames of one batch; the last is its outcome, or why its blob cannot be read."""
     try:
         batch = _batch(request)
@@ -100,8 +113,10 @@ def answers(request: Request, snapshot: Snapshot) -> Iterator[bytes]:
         reason = str(problem).encode("utf-8", "backslashreplace")
         yield REPLY.pack(Kind.UNREADABLE, len(reason), 0, request.offset, 0) + reason
         return
-    for step in _decided(batch, request, snapshot):
-        if isinstance(step, Address):
+    for step in _decided(batch, request, snapshot, reference):
+        if isinstance(step, Kept):
+            yield REPLY.pack(Kind.KEPT, *step, request.offset, 0)
+        elif isinstance(step, Address):
             yield REPLY.pack(Kind.NAMING, *step, request.offset, 0)
         else:
             encoded = encode_outcome(step)
@@ -136,13 +151,15 @@ def _batch(request: Request) -> Batch:
     return batch
 
 
-def _decided(batch: Batch, request: Request, snapshot: Snapshot) -> Iterator[Address | Outcome]:
+def _decided(
+    batch: Batch, request: Request, snapshot: Snapshot, reference: Reference
+) -> Iterator[Address | Kept | Outcome]:
     if request.care is Care.AS_USUAL:
-        yield process(batch, snapshot)
+        yield process(batch, snapshot, reference)
     elif request.care is Care.ALONE:
-        yield from process_alone(batch, snapshot, request.raw)
+        yield from process_alone(batch, snapshot, request.raw, reference)
     else:
-        yield process_raw(batch, snapshot)
+        yield process_raw(batch, snapshot, reference)
 
 
 def _next(requests: int) -> Request | None:

@@ -18,9 +18,10 @@ from typing import NamedTuple, NoReturn
 import msgspec
 
 from detection_rules.snapshot import Snapshot
-from soc_center.careful import NOBODY, Address
+from soc_center.address import NOBODY, Address
 from soc_center.limits import die_with_parent, limit_growth, lower
 from soc_center.processes.detect_worker import ADDRESS, BATCH_S, FAILED, FIRST_S, REPLY, REQUEST, Care, Kind, work
+from soc_model.reference import NO_REFERENCE, Reference, encode_zones
 from soc_store.outcome_log import EncodedOutcome
 
 GROWTH_BYTES = 1 << 30  # what a worker may map beyond what its parent had mapped
@@ -38,6 +39,7 @@ class Task:
     care: Care = Care.AS_USUAL
     raw: list[Address] = field(default_factory=list)
     falls: int = 0
+    raised: list[Address] = field(default_factory=list)
 
 
 class Unreadable(NamedTuple):
@@ -54,8 +56,9 @@ Caches = dict[str, dict[str, int]]
 class Worker:
     """One place for a forked worker; ``tasks`` by offset, in the order in which they were sent."""
 
-    def __init__(self, snapshot: Snapshot) -> None:
+    def __init__(self, snapshot: Snapshot, reference: Reference = NO_REFERENCE) -> None:
         self._snapshot = snapshot
+        self._reference = reference
         self.tasks: OrderedDict[int, Task] = OrderedDict()
         self.falls = 0  # in a row, without any answer between
         self.caches: Caches = {}  # as it last told, since its start
@@ -75,7 +78,7 @@ class Worker:
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            _be_worker(request_read, reply_write, self._snapshot, parent)
+            _be_worker(request_read, reply_write, self._snapshot, self._reference, parent)
         self.running = True
         os.close(request_read)
         os.close(reply_write)
@@ -95,6 +98,14 @@ class Worker:
         self.tasks[task.offset] = task
         self._queue(task)
         self._flush()
+
+    def refer(self, reference: Reference) -> None:
+        """Have everything sent from now on decided under this reference; a worker started anew knows it already."""
+        self._reference = reference
+        if self.running:
+            zones = encode_zones(reference)
+            self._unsent.append(memoryview(REQUEST.pack(len(zones), 0, Care.REFERENCE, 0) + zones))
+            self._flush()
 
     def _queue(self, task: Task) -> None:
         head = REQUEST.pack(len(task.blob), task.offset, task.care, len(task.raw))
@@ -155,7 +166,7 @@ class Worker:
         found: list[Answer] = []
         while len(self._received) >= REPLY.size:
             kind, first, second, offset, received = REPLY.unpack_from(self._received)
-            end = REPLY.size + (0 if kind == Kind.NAMING else first + second)
+            end = REPLY.size + (0 if kind in (Kind.NAMING, Kind.KEPT) else first + second)
             if len(self._received) < end:
                 break
             body = bytes(memoryview(self._received)[REPLY.size : end])
@@ -166,6 +177,9 @@ class Worker:
                 continue
             if kind == Kind.COUNTERS:
                 self.caches = msgspec.json.decode(body, type=Caches)
+                continue
+            if kind == Kind.KEPT:
+                self.tasks[offset].raised.append(Address(first, second))
                 continue
             if kind == Kind.OUTCOME:
                 found.append(EncodedOutcome(offset=offset, received=received, head=body[:first], rows=body[first:]))
@@ -189,12 +203,12 @@ class Worker:
         return os.waitpid(self.pid, 0)[1]
 
 
-def _be_worker(requests: int, replies: int, snapshot: Snapshot, parent: int) -> NoReturn:
+def _be_worker(requests: int, replies: int, snapshot: Snapshot, reference: Reference, parent: int) -> NoReturn:
     """In the child: never returns, whatever goes wrong; the code after the fork is the parent's."""
     try:
         _only(requests, replies)
         _confine(parent)
-        work(3, 4, snapshot)
+        work(3, 4, snapshot, reference)
     except BaseException:
         traceback.print_exc()
     finally:

@@ -26,6 +26,7 @@ from soc_center.job_request import request_cancel, request_job
 from soc_center.life import leash_gone, leashed
 from soc_center.metrics_token import scraper
 from soc_center.query_client import QueryClient
+from soc_center.reload_report import ask
 from soc_center.settings import Settings, host_port, is_loopback, read_settings
 from soc_center.start import USAGE
 from soc_center.wake import drain, open_bell, wake
@@ -71,6 +72,7 @@ def services(folder: DataFolder, settings: Settings, queries: QueryClient, bell:
         ),
         source_settings=lambda: settings.sources,
         health=lambda: health(folder),
+        reload_rules=lambda person: ask(folder.run, person),
         wait_for_outbox=bell.wait,
         now=now_us,
         evaluation=True,

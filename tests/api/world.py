@@ -51,6 +51,7 @@ class World:
     findings: list[Finding] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
     reports: list[SourceReport] = field(default_factory=list)
+    reloads: list[str] = field(default_factory=list)
     bell: asyncio.Event | None = None
     loop: asyncio.AbstractEventLoop | None = None
     offset: int = 0
@@ -71,6 +72,7 @@ class World:
             "sources": lambda scope: [each for each in self.reports if self._seen(scope, each.source_id)],
             "source_settings": lambda: self.sources,
             "health": lambda: a_health(self.now_us),
+            "reload_rules": self.reloads.append,
             "wait_for_outbox": self._wait,
             "now": self.now,
             "evaluation": self.evaluation,
@@ -308,6 +310,12 @@ def a_health(now: int) -> Health:
         overload={"dropped": 0, "evicted": 0},
         rules=2407,
         rules_refused=12,
+        snapshot="5eed" * 8,
+        reload_result="failed",
+        reload_problem="rules/y.zip: not a <b>readable</b> zip archive",
+        reload_at=now - HOUR_US,
+        reference="fade" * 8,
+        reference_problem="zones.yml:3: networks: not a network <i>",
         refusals=["rules/x.yml:3: YAML: <script>alert(1)</script>"],
         disk_used_bytes=3_400_000_000,
         disk_free_bytes=210_000_000_000,

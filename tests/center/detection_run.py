@@ -18,10 +18,11 @@ from collectors.format import Format, load_format
 from detection_rules.library import read_documents
 from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import Snapshot, compile_snapshot
-from soc_center import careful, pipeline
+from soc_center import careful, pipeline, zones
 from soc_center.folder import DataFolder
 from soc_center.life import Life
 from soc_center.processes import detect, detect_worker, forked_worker
+from soc_center.quarantine_alarm import CARD
 from soc_model.chunk import Chunk
 from soc_model.event import EventGroup, Located, Wanted
 from soc_model.layer import Layer
@@ -96,7 +97,7 @@ def edit_journal(folder: DataFolder, sql: str) -> None:
 
 
 def decided(folder: DataFolder) -> dict[str, Any]:
-    """By offset: the rules' findings, and the records with their flags."""
+    """By offset: the rules' findings, the alarms, the reference with the units, and the records with their flags."""
     reader = OutcomeReader(folder.outcomes)
     found = {}
     for outcome in reader.outcomes(0, 1000):
@@ -105,7 +106,16 @@ def decided(folder: DataFolder) -> dict[str, Any]:
             for block in outcome.blocks
             for raw, flags in zip(column(block, "raw"), column(block, "flags"), strict=True)
         ]
-        found[str(outcome.offset)] = {"findings": len(outcome.findings), "rows": rows}
+        alarms = [finding for finding in outcome.findings if finding.rule_id == CARD.id]
+        found[str(outcome.offset)] = {
+            "findings": len(outcome.findings) - len(alarms),
+            "alarms": [(outcome.cards[one.rule_id].level, one.unit, one.source_id, one.matched) for one in alarms],
+            "reference": outcome.reference,
+            "units": [unit for block in outcome.blocks for unit in column(block, "unit")],
+            "counted": sum(stat.findings for stat in outcome.stats),
+            "ids": [event for block in outcome.blocks for event in column(block, "event_id")],
+            "rows": rows,
+        }
     reader.close()
     return found
 
@@ -138,7 +148,7 @@ def main(data: Path, plan: dict[str, Any]) -> None:
         edit_journal(folder, sql)
     pipeline.load_format = Trap
     pipeline.detect = careful.detect = trapped_detect
-    for module in (detect, detect_worker, forked_worker):
+    for module in (detect, detect_worker, forked_worker, zones):
         for name, value in plan.get("constants", {}).items():
             if hasattr(module, name):
                 setattr(module, name, value)
@@ -154,10 +164,15 @@ def main(data: Path, plan: dict[str, Any]) -> None:
     write_journal(folder, plan.get("later", []))
     life = Life(folder.run, "detect")
     deadline = time.monotonic() + plan.get("seconds", 30)
+    between = plan.get("between", {})
     last = plan.get("until", len(plan.get("batches", [])) + len(plan.get("later", [])))
     while detection.written < last and time.monotonic() < deadline:
         detection.step(life)
         time.sleep(plan.get("stall_s", 0))
+        if between and detection.written == between["at"]:
+            (data / "zones.yml").write_text(between.pop("zones"))
+            write_journal(folder, between.pop("batches"))
+            between = {}
     problem = lost_journal(detection, folder, life) if plan.get("lose_journal") else ""
     detection.close()
     say(problem=problem, **detection.values(), outcomes=decided(folder))

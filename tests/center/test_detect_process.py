@@ -14,7 +14,9 @@ import pytest
 
 from soc_center.folder import DataFolder
 from soc_center.processes.detect import Detection
+from soc_center.processes.detect_worker import FIRST_S
 from soc_center.processes.forked_worker import GROWTH_BYTES, OPEN_FILES
+from soc_center.quarantine import Kind, Quarantine
 from soc_model.outcome import Outcome
 from soc_model.problem import Problem
 from soc_store.journal import JournalReader
@@ -63,7 +65,7 @@ def test_an_unreadable_batch_is_put_aside_and_the_next_is_decided(tmp_path: Path
     reader = JournalReader(tmp_path / "journal")
     [_, (_, blob), _] = reader.read(0)
     reader.close()
-    kept = list((tmp_path / "quarantine").iterdir())
+    kept = list((tmp_path / "quarantine").glob("*.blob"))
     assert [(path.name, path.read_bytes()) for path in kept] == [("2.blob", blob)]
 
 
@@ -78,6 +80,8 @@ def test_only_the_record_that_stops_its_worker_is_kept_raw(tmp_path: Path, what:
     assert {uid for uid in words if "quarantined" in words[uid]} == {what}
     assert [uid for uid, _ in words.items()] == ["a", what, "b"]
     assert [one["findings"] for one in found["outcomes"].values()] == [1, 2, 1]
+    assert found["outcomes"]["2"]["alarms"] == [["high", "u", "s", {"raw": marked(what)}]]
+    assert found["outcomes"]["2"]["counted"] == 3
 
 
 def test_workers_tell_how_their_caches_do(tmp_path: Path) -> None:
@@ -95,7 +99,7 @@ def test_a_batch_of_too_many_such_records_is_kept_raw(tmp_path: Path) -> None:
     assert (found["worker_restarts"], found["quarantined_batches"]) == (2 + 2 + 1, 1)
     assert {word for words in flags(found, 1).values() for word in words.split()} >= {"unparsed", "quarantined"}
     assert all("quarantined" in words for words in flags(found, 1).values())
-    assert not list((tmp_path / "quarantine").iterdir())
+    assert [entry.kind for entry in Quarantine(tmp_path / "quarantine").entries()] == [Kind.ALL_RECORDS]
 
 
 def test_up_to_that_many_each_is_named(tmp_path: Path) -> None:
@@ -110,7 +114,9 @@ def test_a_batch_that_stops_workers_even_unparsed_is_put_aside(tmp_path: Path) -
     found = run(tmp_path, batches=[[marked("exit")], [marked("a")]], raw_kills=True, constants=few, workers=1)
     assert (found["written"], found["quarantined_batches"]) == (2, 1)
     assert [one["findings"] for one in found["outcomes"].values()] == [0, 1]
-    assert [path.name for path in (tmp_path / "quarantine").iterdir()] == ["1.blob"]
+    assert [path.name for path in (tmp_path / "quarantine").glob("*.blob")] == ["1.blob"]
+    [[level, unit, source, matched]] = found["outcomes"]["1"]["alarms"]
+    assert (level, unit, source, matched["batch"]) == ("high", "", "fengsui", "quarantine/1.blob")
 
 
 def test_workers_that_never_live_are_started_once_a_second(tmp_path: Path) -> None:
@@ -169,6 +175,7 @@ def test_a_worker_is_confined(spinning: "tuple[subprocess.Popen[str], int]") -> 
 
     wait_for(lambda: limit(resource.RLIMIT_NOFILE) == OPEN_FILES, 10, "few open files")
     assert limit(resource.RLIMIT_CORE) == 0
+    wait_for(lambda: 0 < resource.prlimit(pid, resource.RLIMIT_CPU)[0] <= 2 * FIRST_S + 2, 10, "little processor time")
     mapped = int(Path(f"/proc/{process.pid}/statm").read_text().split()[0]) * resource.getpagesize()
     assert GROWTH_BYTES <= limit(resource.RLIMIT_AS) <= GROWTH_BYTES + 2 * mapped
     assert sorted(path.name for path in Path(f"/proc/{pid}/fd").iterdir()) == ["0", "1", "2", "3", "4"]

@@ -1,6 +1,7 @@
 """Bells, gauges and leashes: how processes of the center wake, tell and end."""
 
 import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -119,3 +120,8 @@ def test_a_wait_ends_when_woken(tmp_path: Path) -> None:
         wake(tmp_path, "test")
         assert process.stdout.readline() == "woken\n"
         process.terminate()
+
+
+def test_the_kernel_ends_what_computes_for_too_long() -> None:
+    code = "from soc_center.limits import compute_at_most\ncompute_at_most(0)\nwhile True: pass"
+    assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == -signal.SIGXCPU

@@ -12,8 +12,8 @@ from detection_rules.library import read_documents
 from detection_rules.ruleset import load_rules
 from soc_center.cli import app
 from soc_center.pipeline import cached_format
-from soc_center.processes.detect import OWN_RULES
 from soc_center.provided import offers, provided
+from soc_center.rule_paths import OWN_RULES
 from soc_model.layer import Layer
 from soc_model.source import Logsource, Source
 
