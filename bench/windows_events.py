@@ -13,16 +13,23 @@ from bench.block import ISO, NUMBER, SPACED, uid
 HOSTS = 200
 BYTES = 1000
 SYSMON = "Microsoft-Windows-Sysmon/Operational"
+SERVICES, EXPLORER = "C:\\Windows\\System32\\services.exe", "C:\\Windows\\explorer.exe"
+SVCHOST = "C:\\Windows\\System32\\svchost.exe"
+AGENT = "C:\\Program Files\\City\\Agent\\agent.exe"
+CHROME = "C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe"
+#: Image, command line, and the image that usually starts it.
 PROGRAMS = (
-    ("C:\\Windows\\System32\\svchost.exe", "svchost.exe -k netsvcs -p -s Schedule"),
-    ("C:\\Windows\\System32\\taskhostw.exe", "taskhostw.exe /RuntimeWide"),
-    ("C:\\Program Files\\Google\\Chrome\\Application\\chrome.exe", '"chrome.exe" --type=renderer --lang=zh-CN'),
-    ("C:\\Program Files\\Microsoft Office\\root\\Office16\\WINWORD.EXE", '"WINWORD.EXE" /n "C:\\docs\\report.docx"'),
-    ("C:\\Windows\\System32\\conhost.exe", "\\??\\C:\\Windows\\system32\\conhost.exe 0xffffffff -ForceV1"),
-    ("C:\\Program Files\\City\\Agent\\agent.exe", '"agent.exe" --collect --interval 60 --site dongcheng'),
-    ("C:\\Windows\\System32\\backgroundTaskHost.exe", "backgroundTaskHost.exe -ServerName:App.AppXmtcan0h2"),
-    ("C:\\Program Files\\7-Zip\\7zG.exe", '"7zG.exe" x -o"D:\\data\\import" -y'),
+    (SVCHOST, SVCHOST + " -k netsvcs -p -s Schedule", SERVICES),
+    ("C:\\Windows\\System32\\taskhostw.exe", "taskhostw.exe /RuntimeWide", SVCHOST),
+    (CHROME, f'"{CHROME}" --type=renderer --lang=zh-CN', EXPLORER),
+    ("C:\\Windows\\System32\\SearchIndexer.exe", "C:\\Windows\\system32\\SearchIndexer.exe /Embedding", SERVICES),
+    ("C:\\Windows\\System32\\backgroundTaskHost.exe", "backgroundTaskHost.exe -ServerName:App.AppXmtcan0h2", SVCHOST),
+    (AGENT, f'"{AGENT}" --collect --interval 60 --site dongcheng', SERVICES),
+    ("C:\\Program Files\\7-Zip\\7zG.exe", '"C:\\Program Files\\7-Zip\\7zG.exe" x -o"D:\\data\\import" -y', EXPLORER),
 )
+TALKERS = (CHROME, AGENT)
+WHOAMI = ("C:\\Windows\\System32\\whoami.exe", "whoami /priv", "C:\\Windows\\System32\\cmd.exe")
+SUSPICIOUS = 0.01  # of process creations: about 4 findings in 1,000 events
 USERS = ("CITY\\zhang.wei", "CITY\\li.na", "NT AUTHORITY\\SYSTEM", "CITY\\svc-backup", "CITY\\wang.fang")
 DOMAINS = ("portal.city.example", "update.vendor.example", "mail.city.example", "gis.city.example")
 
@@ -60,14 +67,13 @@ def _common(chance: Random, channel: str, event_id: int, number: int) -> dict[st
 
 
 def _sysmon(chance: Random, event_id: int, number: int) -> dict[str, Any]:
-    image, _ = chance.choice(PROGRAMS)
     return {
         **_common(chance, SYSMON, event_id, number),
         "RuleName": "-",
         "UtcTime": f"{SPACED.decode()}.{chance.randrange(1000):03}",
         "ProcessGuid": _guid(chance, number),
         "ProcessId": chance.randrange(1000, 20_000),
-        "Image": image,
+        "Image": chance.choice(PROGRAMS)[0],
         "User": chance.choice(USERS),
     }
 
@@ -77,14 +83,12 @@ def _guid(chance: Random, number: int) -> str:
 
 
 def _process(chance: Random, number: int) -> dict[str, Any]:
-    fields = _sysmon(chance, 1, number)
-    command = next(command for image, command in PROGRAMS if image == fields["Image"])
-    parent, parent_command = chance.choice(PROGRAMS)
+    image, command, parent = chance.choice(PROGRAMS) if chance.random() >= SUSPICIOUS else WHOAMI
     digest = "".join(chance.choices("0123456789ABCDEF", k=64))
-    return fields | {
+    return _sysmon(chance, 1, number) | {
+        "Image": image,
         "FileVersion": "10.0.19041.546",
-        "Description": "Host Process",
-        "OriginalFileName": fields["Image"].rpartition("\\")[2],
+        "OriginalFileName": image.rpartition("\\")[2],
         "CommandLine": f"{command} /job:{uid(number).decode()}" if chance.random() < 0.25 else command,
         "CurrentDirectory": "C:\\Windows\\system32\\",
         "LogonGuid": _guid(chance, number),
@@ -93,12 +97,13 @@ def _process(chance: Random, number: int) -> dict[str, Any]:
         "ParentProcessGuid": _guid(chance, number),
         "ParentProcessId": chance.randrange(500, 9000),
         "ParentImage": parent,
-        "ParentCommandLine": parent_command,
+        "ParentCommandLine": parent,
     }
 
 
 def _network(chance: Random, number: int) -> dict[str, Any]:
     return _sysmon(chance, 3, number) | {
+        "Image": chance.choice(TALKERS),
         "Protocol": "tcp",
         "Initiated": "true",
         "SourceIsIpv6": "false",
