@@ -40,8 +40,8 @@ def run_lane(
         idle = center.memory()
         before = center.cpu()
         with Observer(center.data, folder / "lag.json") as observer:
-            generator = _generate(folder, Load(seconds=seconds, ways=made.ways(center.intake)))
-            samples = _watch(center, generator, seconds + LEFT_S)
+            generator = generate(folder, Load(seconds=seconds, ways=made.ways(center.intake)))
+            samples = watch(center, generator, seconds + LEFT_S)
             after_load = center.gauge("collect").get("last_offset", 0), center.gauge("detect").get("written", 0)
             sent = msgspec.json.decode((folder / "sent.json").read_bytes(), type=Sent)
             began = time.monotonic()
@@ -86,13 +86,13 @@ class Observer:
             self.found = {"missing": str(error)}
 
 
-def _generate(folder: Path, load: Load) -> "subprocess.Popen[bytes]":
+def generate(folder: Path, load: Load) -> "subprocess.Popen[bytes]":
     (folder / "load.json").write_bytes(msgspec.json.encode(load))
     command = [sys.executable, "-m", "bench.generator", str(folder / "load.json"), str(folder / "sent.json")]
     return subprocess.Popen(command, cwd=PROJECT)
 
 
-def _watch(center: Center, generator: "subprocess.Popen[bytes]", within_s: float) -> list[dict[str, Any]]:
+def watch(center: Center, generator: "subprocess.Popen[bytes]", within_s: float) -> list[dict[str, Any]]:
     """Memory every few seconds until the generator has ended; kills it when that takes too long."""
     samples = []
     deadline = time.monotonic() + within_s
