@@ -28,9 +28,7 @@ def syslog(folder: Path, rate: float) -> Lane:
 
     def ways(_: int) -> list[Way]:
         return [
-            Way(
-                over="tcp", kind="syslog", lines=SYSLOG_LINES, rate=each, place=("127.0.0.1", port), counted=i % 2 == 1
-            )
+            Way(over="tcp", kind="syslog", lines=SYSLOG_LINES, rate=each, place=("127.0.0.1", port), counted=i % 2 == 1)
             for i in range(SYSLOG_CONNECTIONS)
         ]
 

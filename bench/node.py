@@ -45,7 +45,9 @@ def run_lane(
             after_load = center.gauge("collect").get("last_offset", 0), center.gauge("detect").get("written", 0)
             sent = msgspec.json.decode((folder / "sent.json").read_bytes(), type=Sent)
             began = time.monotonic()
-            wait_for(lambda: time.monotonic() - began > 2 and center.drained(), DRAIN_S, "everything sealed and triaged")
+            wait_for(
+                lambda: time.monotonic() - began > 2 and center.drained(), DRAIN_S, "everything sealed and triaged"
+            )
             drain_s = time.monotonic() - began
         cpu = {name: round(spent - before.get(name, 0.0), 2) for name, spent in center.cpu().items()}
         found = {

@@ -63,9 +63,7 @@ class Stages:
 
 def blocks(kind: str) -> list[Block]:
     """Eight blocks of different events of one kind."""
-    return [
-        Block([FORMATS[kind](chance, i) + b"\n" for i in range(LINES)]) for chance in map(Random, range(8))
-    ]
+    return [Block([FORMATS[kind](chance, i) + b"\n" for i in range(LINES)]) for chance in map(Random, range(8))]
 
 
 def source_of(kind: str) -> Source:
@@ -82,13 +80,23 @@ def snapshot_of(rules: list[str]) -> Snapshot:
     return snapshot
 
 
-def once(stages: Stages, batch_no: int, data: bytes, source: Source, snapshot: Snapshot, archive: Archive) -> int:
-    """One batch through every stage; how many events it had."""
+def once(
+    stages: Stages, batch_no: int, data: bytes, source: Source, snapshot: Snapshot, archive: Archive, lines: int
+) -> int:
+    """One batch, in chunks of at most ``lines`` events, through every stage; how many events it had."""
     now = time.time_ns() // 1000
     records = stages.run("cut", lambda: Cutter(load_format(source.format), {}).feed(data, final=True))
     chunks = [
-        Chunk(source_id=source.id, stream="s", received=now, format=source.format, records=r.records, context=r.context)
-        for r in records
+        Chunk(
+            source_id=source.id,
+            stream="s",
+            received=now,
+            format=source.format,
+            records=one.records[at : at + lines],
+            context=one.context,
+        )
+        for one in records
+        for at in range(0, len(one.records), lines)
     ]
     whole = Batch(offset=batch_no, received=now, sources={source.id: source}, chunks=chunks)
     blob = stages.run("journal blob", lambda: encode_batch(whole))
@@ -104,7 +112,7 @@ def once(stages: Stages, batch_no: int, data: bytes, source: Source, snapshot: S
     return sum(block.rows for block in outcome.blocks)
 
 
-def measure(kind: str, rules: list[str], batches: int, profile: bool) -> dict[str, Any]:
+def measure(kind: str, rules: list[str], batches: int, lines: int, profile: bool) -> dict[str, Any]:
     """µs an event by stage."""
     stages, source, snapshot = Stages(), source_of(kind), snapshot_of(rules)
     rendered = blocks(kind)
@@ -124,12 +132,17 @@ def measure(kind: str, rules: list[str], batches: int, profile: bool) -> dict[st
                 rendered[(number + i) % len(rendered)].filled(number * per_batch + i, time.time())
                 for i in range(per_batch)
             ]
-            events += once(stages, number, b"".join(pieces), source, snapshot, archive)
+            events += once(stages, number, b"".join(pieces), source, snapshot, archive, lines)
         archive.close()
     if stages.profile is not None:
         pstats.Stats(stages.profile).sort_stats("tottime").print_stats(45)
     each = {stage: round(spent / events * 1e6, 2) for stage, spent in stages.spent.items()}
-    return {"kind": kind, "events": events, "batch_events": events // (batches - batches // 4 + 1), "us_per_event": each}
+    return {
+        "kind": kind,
+        "events": events,
+        "batch_events": events // (batches - batches // 4 + 1),
+        "us_per_event": each,
+    }
 
 
 def main() -> None:
@@ -138,10 +151,13 @@ def main() -> None:
     parser.add_argument("--kind", choices=sorted(FORMATS), required=True)
     parser.add_argument("--rules", action="append", default=[], help="a folder, .yml or .zip of Sigma rules")
     parser.add_argument("--batches", type=int, default=200, help="of 256 KiB")
+    parser.add_argument("--lines", type=int, default=LINES, help="events in a chunk: 1 is what many slow senders give")
     parser.add_argument("--profile", action="store_true")
     parser.add_argument("--keep", action="store_true", help="write bench/results/stages_KIND.json")
     arguments = parser.parse_args()
-    found = {"machine": machine(), **measure(arguments.kind, arguments.rules, arguments.batches, arguments.profile)}
+    about = machine()
+    measured = measure(arguments.kind, arguments.rules, arguments.batches, arguments.lines, arguments.profile)
+    found = {"machine": about, "chunk_events": arguments.lines, **measured}
     if arguments.keep:
         write_result(f"stages_{arguments.kind}", found)
     each = found["us_per_event"]

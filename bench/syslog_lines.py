@@ -15,42 +15,82 @@ PROGRAMS = (
     (6, (10, 5, "sshd", "Failed password for {user} from {ip} port {port} ssh2 after {small} attempts, session {id}")),
     (
         10,
-        (10, 6, "sshd", "Connection closed by authenticating user {user} {ip} port {port} [preauth] session {id} {key}"),
+        (
+            10,
+            6,
+            "sshd",
+            "Connection closed by authenticating user {user} {ip} port {port} [preauth] session {id} {key}",
+        ),
     ),
     (
         6,
-        (10, 5, "sudo", "{user} : TTY=pts/{small} ; PWD=/srv/{app} ; USER=root ; COMMAND=/usr/bin/systemctl status "
-         "{app}-{id}.service --no-pager --lines={port}"),
+        (
+            10,
+            5,
+            "sudo",
+            "{user} : TTY=pts/{small} ; PWD=/srv/{app} ; USER=root ; COMMAND=/usr/bin/systemctl status "
+            "{app}-{id}.service --no-pager --lines={port}",
+        ),
     ),
     (
         10,
-        (9, 6, "CRON", "(root) CMD (/usr/lib/{app}/collect --site {site} --interval {small} --spool "
-         "/var/spool/{app}/{id} >/dev/null 2>&1)"),
+        (
+            9,
+            6,
+            "CRON",
+            "(root) CMD (/usr/lib/{app}/collect --site {site} --interval {small} --spool "
+            "/var/spool/{app}/{id} >/dev/null 2>&1)",
+        ),
     ),
     (
         20,
-        (16, 6, "nginx", '{ip} - {user} "GET /api/v1/{app}/items/{port}?trace={id} HTTP/1.1" 200 {port} '
-         '"https://{site}/portal/" "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/128.0" {small}'),
+        (
+            16,
+            6,
+            "nginx",
+            '{ip} - {user} "GET /api/v1/{app}/items/{port}?trace={id} HTTP/1.1" 200 {port} '
+            '"https://{site}/portal/" "Mozilla/5.0 (X11; Linux x86_64) Gecko/20100101 Firefox/128.0" {small}',
+        ),
     ),
     (
         14,
-        (0, 4, "kernel", "[{port}.{small}8213] IPT-DROP IN=eth0 OUT= MAC=52:54:00:{small}:7e:1c SRC={ip} DST=10.20.{small}.7 "
-         "LEN=60 TOS=0x00 TTL=52 ID={port} DF PROTO=TCP SPT={port} DPT=445 WINDOW=29200 SYN mark {id}"),
+        (
+            0,
+            4,
+            "kernel",
+            "[{port}.{small}8213] IPT-DROP IN=eth0 OUT= MAC=52:54:00:{small}:7e:1c SRC={ip} DST=10.20.{small}.7 "
+            "LEN=60 TOS=0x00 TTL=52 ID={port} DF PROTO=TCP SPT={port} DPT=445 WINDOW=29200 SYN mark {id}",
+        ),
     ),
     (
         8,
-        (3, 6, "systemd", "Started session {id} of user {user} on seat {small}: unit session-{port}.scope, slice "
-         "user-{port}.slice, control group /user.slice/{app}"),
+        (
+            3,
+            6,
+            "systemd",
+            "Started session {id} of user {user} on seat {small}: unit session-{port}.scope, slice "
+            "user-{port}.slice, control group /user.slice/{app}",
+        ),
     ),
     (
         6,
-        (2, 6, "postfix/smtp", "{id}: to=<{user}@{site}>, relay=mx{small}.{site}[{ip}]:25, delay=1.{small}, "
-         "dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as {key})"),
+        (
+            2,
+            6,
+            "postfix/smtp",
+            "{id}: to=<{user}@{site}>, relay=mx{small}.{site}[{ip}]:25, delay=1.{small}, "
+            "dsn=2.0.0, status=sent (250 2.0.0 Ok: queued as {key})",
+        ),
     ),
     (
         6,
-        (17, 6, "meter-gateway", "request={id} device={site}/{app}/{port} reading={port}.{small} unit=kWh quality=good "
-         "latency_ms={small} peer={ip} result=stored checksum={key}"),
+        (
+            17,
+            6,
+            "meter-gateway",
+            "request={id} device={site}/{app}/{port} reading={port}.{small} unit=kWh quality=good "
+            "latency_ms={small} peer={ip} result=stored checksum={key}",
+        ),
     ),
 )
 USERS = ("deploy", "zhang.wei", "li.na", "backup", "wang.fang", "ops", "gitlab-runner", "monitor", "chen.jie", "root")
