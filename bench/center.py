@@ -123,7 +123,8 @@ class Center:
 
     def link(self) -> str:
         """The sign-in link."""
-        return wait_for(lambda: re.findall(r"http://\S+/setup/\S+", self.output.read_text()), START_S, "a link")[-1]
+        found = wait_for(lambda: re.findall(r"http://\S+/setup/\S+", self.output.read_text()), START_S, "a link")
+        return str(found[-1])
 
     def drained(self) -> bool:
         """Whether everything in the journal is sealed and triaged."""

@@ -1,4 +1,4 @@
-"""The archive counted by the events' own ids, against what the generator says it sent; and what its segments are like."""
+"""The archive counted by the events' ids against what the generator says it sent, and what its segments are like."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,7 +13,7 @@ SEAL_ROWS = 20_000
 
 
 def count_archive(archive: Path, sent: Sent) -> dict[str, Any]:
-    """How many events there are, how many ids are lost (went out, but are not there), doubled, unknown or without id."""
+    """How many events there are, how many ids are lost (went out, are not there), doubled, unknown or without id."""
     found = archived_blocks(archive)
     return compared(found.pop("blocks"), sent) | found
 
@@ -33,7 +33,7 @@ def compared(blocks: Mapping[int, int], sent: Sent) -> dict[str, Any]:
 
 
 def archived_blocks(archive: Path) -> dict[str, Any]:
-    """``blocks``: distinct ids by block; ``rows``, ``doubled`` (ids that stand there more than once), ``without_id``."""
+    """``blocks``: distinct ids by block; ``rows``, ``doubled`` (ids that are there more than once), ``without_id``."""
     files = event_files(archive)
     if not files:
         return {"blocks": {}, "rows": 0, "doubled": 0, "without_id": 0}

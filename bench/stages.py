@@ -12,33 +12,31 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from random import Random
 from typing import Any, TypeVar
 
+import msgspec
+
 from bench.block import Block
+from bench.load import RENDER, Kind, block_of
 from bench.machine import machine
 from bench.result import write_result
-from bench.syslog_lines import syslog_line
-from bench.windows_events import windows_event
 from collectors.cutting import Cutter
 from collectors.format import load_format
+from detection_rules.detect import detect
 from detection_rules.library import read_documents
 from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import Snapshot, compile_snapshot
-from soc_center.pipeline import locate
+from soc_center.pipeline import locate, process
 from soc_center.processes.detect import OWN_RULES
-from detection_rules.detect import detect
 from soc_model.chunk import BATCH_BYTES, Batch, Chunk
 from soc_model.layer import Layer, Level
+from soc_model.outcome import Outcome
 from soc_model.source import Source
 from soc_store.archive import Archive
 from soc_store.batch import decode_batch, encode_batch
 from soc_store.outcome_log import decode_head, decode_rows, encode_outcome
 
-import msgspec
-
 T = TypeVar("T")
-FORMATS = {"syslog": syslog_line, "windows": windows_event}
 LINES = 500  # in a block
 
 
@@ -61,12 +59,12 @@ class Stages:
         return found
 
 
-def blocks(kind: str) -> list[Block]:
+def blocks(kind: Kind) -> list[Block]:
     """Eight blocks of different events of one kind."""
-    return [Block([FORMATS[kind](chance, i) + b"\n" for i in range(LINES)]) for chance in map(Random, range(8))]
+    return [block_of(kind, LINES, seed) for seed in range(8)]
 
 
-def source_of(kind: str) -> Source:
+def source_of(kind: Kind) -> Source:
     """The source that sends them."""
     form = {"syslog": "syslog", "windows": "windows_json"}[kind]
     return Source(id="bench", name="bench", transport="http", format=form, layer=Layer.HOST, unit="bench")
@@ -80,7 +78,7 @@ def snapshot_of(rules: list[str]) -> Snapshot:
     return snapshot
 
 
-def once(
+def once(  # noqa: PLR0917
     stages: Stages, batch_no: int, data: bytes, source: Source, snapshot: Snapshot, archive: Archive, lines: int
 ) -> int:
     """One batch, in chunks of at most ``lines`` events, through every stage; how many events it had."""
@@ -112,7 +110,15 @@ def once(
     return sum(block.rows for block in outcome.blocks)
 
 
-def measure(kind: str, rules: list[str], batches: int, lines: int, profile: bool) -> dict[str, Any]:
+def run_block(data: bytes, kind: Kind, offset: int) -> Outcome:
+    """What the lines of a block come to without any rule, as the batch at ``offset``."""
+    source, now = source_of(kind), time.time_ns() // 1000
+    chunk = Chunk(source_id=source.id, stream="s", received=now, format=source.format, records=data.splitlines())
+    batch = Batch(offset=offset, received=now, sources={source.id: source}, chunks=[chunk])
+    return process(batch, compile_snapshot(load_rules([])))
+
+
+def measure(kind: Kind, rules: list[str], batches: int, lines: int, profile: bool) -> dict[str, Any]:
     """µs an event by stage."""
     stages, source, snapshot = Stages(), source_of(kind), snapshot_of(rules)
     rendered = blocks(kind)
@@ -148,7 +154,7 @@ def measure(kind: str, rules: list[str], batches: int, lines: int, profile: bool
 def main() -> None:
     """``python -m bench.stages --kind syslog|windows [--rules PATH] [--batches N] [--profile]``."""
     parser = argparse.ArgumentParser(prog="bench.stages", description="CPU per event by stage.")
-    parser.add_argument("--kind", choices=sorted(FORMATS), required=True)
+    parser.add_argument("--kind", choices=sorted(RENDER), required=True)
     parser.add_argument("--rules", action="append", default=[], help="a folder, .yml or .zip of Sigma rules")
     parser.add_argument("--batches", type=int, default=200, help="of 256 KiB")
     parser.add_argument("--lines", type=int, default=LINES, help="events in a chunk: 1 is what many slow senders give")

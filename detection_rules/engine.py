@@ -56,7 +56,8 @@ class Engine:
         self._by_column: dict[Column, dict[int, Predicate]] = {}
         for asked, number in predicates.items():
             self._by_column.setdefault(asked.column, {})[number] = asked
-        self._keyword_costs = {number: rarity_cost(asked.test) for number, asked in self._by_column.get(None, {}).items()}
+        keywords = self._by_column.get(None, {})
+        self._keyword_costs = {number: rarity_cost(asked.test) for number, asked in keywords.items()}
         self._budget = Budget(cache_bytes)
         self._classes: dict[Column, ValueClasses] = {}
         self._seen: dict[Logsource, list[tuple[int, list[Node]]]] = {}
