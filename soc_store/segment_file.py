@@ -4,6 +4,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from hashlib import sha256
+from itertools import chain, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -100,18 +101,13 @@ def sequence_of(path: Path) -> int:
 
 def _joined(blocks: Sequence[RowBlock], name: str) -> list[Any] | None:
     """The values of one column over all blocks, ``None`` when none has it."""
-    found = False
-    values: list[Any] = []
-    for block in blocks:  # often of one row, so a loop without a call for each
-        column = block.columns.get(name)
-        if column is None:
-            constant = block.constants.get(name)
-            column = [constant] * block.rows
-            found = found or constant is not None
-        else:
-            found = True
-        values += column
-    return values if found else None
+    if not any(name in block.columns or name in block.constants for block in blocks):
+        return None
+    parts: Iterable[Iterable[Any]] = (
+        block.columns[name] if name in block.columns else repeat(block.constants.get(name), block.rows)
+        for block in blocks
+    )
+    return list(chain.from_iterable(parts))
 
 
 def _contents(columns: dict[str, list[Any]]) -> Iterable[bytes]:
