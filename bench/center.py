@@ -29,6 +29,11 @@ class BenchError(Exception):
     """The bench cannot go on; nothing is written."""
 
 
+def end_on_sigterm() -> None:
+    """Let SIGTERM end the bench as an exception does, so that everything it started is stopped."""
+    signal.signal(signal.SIGTERM, lambda number, frame: sys.exit(128 + number))
+
+
 def free_port() -> int:
     """A port of loopback that nobody listens at."""
     with socket.socket() as probe:

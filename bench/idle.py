@@ -8,7 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.center import BenchError, Center
+from bench.center import BenchError, Center, end_on_sigterm
 from bench.lanes import LANES
 from bench.machine import machine
 from bench.result import write_result
@@ -68,6 +68,7 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=60.0)
     parser.add_argument("--name", default="idle", help="of the result, '-' for none")
     arguments = parser.parse_args()
+    end_on_sigterm()
     about = machine()
     folder = Path(tempfile.mkdtemp(prefix="fengsui-bench-"))
     try:

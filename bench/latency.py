@@ -19,7 +19,7 @@ from typing import Any
 
 import msgspec
 
-from bench.center import KEY, KEY_SHA256, UNIT, BenchError, Center
+from bench.center import KEY, KEY_SHA256, UNIT, BenchError, Center, end_on_sigterm
 from bench.lanes import LANES
 from bench.load import Load
 from bench.machine import machine
@@ -204,6 +204,7 @@ def main() -> None:
     parser.add_argument("--rules", action="append", default=[], help="a folder, .yml or .zip of Sigma rules")
     parser.add_argument("--name", default="", help="of the result; latency_LANE where not given, '-' for none")
     arguments = parser.parse_args()
+    end_on_sigterm()
     about = machine()
     folder = Path(tempfile.mkdtemp(prefix="fengsui-bench-"))
     try:

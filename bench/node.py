@@ -17,13 +17,15 @@ from typing import Any
 
 import msgspec
 
-from bench.center import BenchError, Center, wait_for
+from bench.center import BenchError, Center, end_on_sigterm, wait_for
 from bench.counting import count_archive, segments
 from bench.lanes import LANES
 from bench.load import Load, Sent
 from bench.machine import PROJECT, machine
 from bench.proc import disk_bytes
 from bench.result import write_result
+from soc_store.journal import JournalReader
+from soc_store.outcome_log import OutcomeReader
 
 SAMPLE_S = 5.0
 LEFT_S = 120.0  # for the generator to end beyond its time, and the center to work off what waits
@@ -42,7 +44,7 @@ def run_lane(
         with Observer(center.data, folder / "lag.json") as observer:
             generator = generate(folder, Load(seconds=seconds, ways=made.ways(center.intake)))
             samples = watch(center, generator, seconds + LEFT_S)
-            after_load = center.gauge("collect").get("last_offset", 0), center.gauge("detect").get("written", 0)
+            committed, decided = _came(center)
             sent = msgspec.json.decode((folder / "sent.json").read_bytes(), type=Sent)
             began = time.monotonic()
             wait_for(
@@ -56,14 +58,24 @@ def run_lane(
             "generator_cpu_s": round(sent.cpu_s, 2),
             "observer": observer.found,
             "memory_mb": _peaks(samples),
-            "batches": after_load[0],
-            "batches_without_outcome_at_the_end_of_the_load": after_load[0] - after_load[1],
+            "batches": committed,
+            "batches_without_outcome_at_the_end_of_the_load": committed - decided,
+            "decided_share_at_the_end_of_the_load": round(decided / max(committed, 1), 4),
             "drain_s": round(drain_s, 1),
             "findings": center.gauge("triage").get("findings", 0),
             "worker_restarts": center.gauge("detect").get("worker_restarts", 0),
             "disk_bytes": {name: disk_bytes(center.data / name) for name in ("journal", "outcomes", "archive")},
         }
     return found, sent
+
+
+def _came(center: Center) -> tuple[int, int]:
+    """How far the journal and the outcome log have come."""
+    journal, outcomes = JournalReader(center.data / "journal"), OutcomeReader(center.data / "outcomes")
+    found = journal.last(), outcomes.last()
+    journal.close()
+    outcomes.close()
+    return found
 
 
 class Observer:
@@ -137,6 +149,7 @@ def summed(found: dict[str, Any], sent: Sent, archive: Path) -> dict[str, Any]:
         "whole": bool(sent.heard and not counts["lost"] and not counts["doubled"] and not found["worker_restarts"]),
         "load_s": round(sent.seconds, 2),
         "events_per_s": round(events / sent.seconds, 1),
+        "decided_events_per_s": round(events * found["decided_share_at_the_end_of_the_load"] / sent.seconds, 1),
         "bytes_per_event": round(sent.bytes / max(counts["sent"], 1), 1),
         "late_s": round(sent.late_s, 2),
         "refused_requests": sent.refused,
@@ -160,6 +173,7 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, help="where the center lives (a temporary folder)")
     parser.add_argument("--name", default="", help="of the result; node_LANE where not given, '-' for none")
     arguments = parser.parse_args()
+    end_on_sigterm()
     about = machine()
     folder = Path(tempfile.mkdtemp(prefix="fengsui-bench-", dir=arguments.folder))
     try:
