@@ -86,9 +86,14 @@ def read_object(record: bytes, context: dict[str, Any]) -> tuple[Object | None, 
 def key_signs(record: bytes) -> int:
     """How many keys are written in well-formed JSON; -1 where that cannot be told without decoding it.
 
-    Every key is followed by ``":``. Inside a text the quote is escaped, and these are not counted.
+    Every key is followed by ``":``. Inside a text the quote is escaped, and these are not counted; nor, where no quote
+    before a colon is escaped, are values that begin with a colon (IPv4 in IPv6 in Sysmon's DNS answers).
     """
-    return -1 if b'\\\\":' in record else record.count(b'":') - record.count(b'\\":')
+    if b'\\\\":' in record:
+        return -1
+    escaped = record.count(b'\\":')
+    begun = 0 if escaped else record.count(b'":":') + record.count(b'": ":')
+    return record.count(b'":') - escaped - begun
 
 
 def count_keys(value: Any) -> int:

@@ -55,12 +55,25 @@ def line_reader(received: int, zone: tzinfo) -> Callable[[str], Line]:
             seen[text] = _bsd_time(text, received, zone)
         return seen[text]
 
+    def iso(text: str) -> int | None:
+        """As ``iso_us``; of times of one second in UTC only the first is read whole."""
+        fraction = text[20:-1]
+        if text[19:20] != "." or text[-1] != "Z" or not (fraction.isascii() and fraction.isdecimal()):
+            return iso_us(text, zone)
+        second = text[:19]
+        if second not in seen:
+            seen[second] = iso_us(f"{second}Z", zone)
+        whole = seen[second]
+        return whole if whole is None else whole + int(fraction[:6].ljust(6, "0"))
+
     def read(text: str) -> Line:
+        if (new := _RFC5424.match(text)) is not None:
+            return _rfc5424(text, new, iso)
         found = _LINE.match(text)
         if found is None:
-            return _other_line(text, zone)
-        pri, old, iso, host, program, pid, alone = found.groups()
-        time = bsd(old) if old is not None else iso_us(_compact(iso), zone)
+            return _other_line(text)
+        pri, old, new_time, host, program, pid, alone = found.groups()
+        time = bsd(old) if old is not None else iso(_compact(new_time))
         return Line(text[found.end() :], program or "", pid, host or alone, _pri(pri), time)
 
     return read
@@ -87,10 +100,8 @@ def _pri(digits: str | None) -> int | None:
     return int(digits) if digits and int(digits) <= _LAST_PRI else None
 
 
-def _other_line(text: str, zone: tzinfo) -> Line:
-    """RFC 5424, else a line without a time: with a PRI its message (RFC 3164 §4.3.3), without one no syslog."""
-    if (found := _RFC5424.match(text)) is not None:
-        return _rfc5424(text, found, zone)
+def _other_line(text: str) -> Line:
+    """A line without a time: with a PRI its message (RFC 3164 §4.3.3), without one no syslog."""
     pri = _PRI.match(text)
     if pri is None:
         return Line(text, why="syslog: no priority and no time")
@@ -100,11 +111,11 @@ def _other_line(text: str, zone: tzinfo) -> Line:
     return Line(rest, pri=_pri(pri[1]))
 
 
-def _rfc5424(text: str, found: "re.Match[str]", zone: tzinfo) -> Line:
+def _rfc5424(text: str, found: "re.Match[str]", iso: Callable[[str], int | None]) -> Line:
     pri, time, host, program, pid, msgid = (None if part == "-" else part for part in found.groups())
     data, at = _structured_data(text, found.end())
     message = text[at:].removeprefix(" ").removeprefix("\ufeff")
-    return Line(message, program or "", pid, host, _pri(pri), iso_us(time, zone), msgid, data)
+    return Line(message, program or "", pid, host, _pri(pri), iso(time) if time else None, msgid, data)
 
 
 def _structured_data(text: str, at: int) -> tuple[dict[str, Any] | None, int]:

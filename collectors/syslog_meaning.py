@@ -4,12 +4,13 @@ All of it is data: ``tables/syslog_programs.yml`` and ``tables/syslog_messages.y
 """
 
 import re
-from functools import cache
+from functools import cache, lru_cache
 from typing import NamedTuple
 
 from collectors.tables import read_table
 
 MESSAGE_CHARACTERS = 2048  # of a message are looked at
+REMEMBERED = 4096  # tags: a sender may write any
 
 
 class Pattern(NamedTuple):
@@ -68,6 +69,7 @@ def known_programs() -> dict[str, Program]:
 OTHER = Program("syslog", {})
 
 
+@lru_cache(REMEMBERED)
 def program_of(tag: str) -> Program:
     """The program of a tag, which may be a path or carry arguments: ``/usr/sbin/CRON``, ``sshd(pam_unix)``."""
     known = known_programs()

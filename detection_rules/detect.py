@@ -159,7 +159,10 @@ def _grouped(rule: Rule, name: str, header: dict[str, Any], fields: dict[str, An
 
 def _stat(located: Located, findings: int) -> Stat:
     group, source, flags = located.group, located.source, located.flags
-    lags = [located.received - at for at, words in zip(located.at, flags, strict=True) if TIME_FLAGGED not in words]
+    flagged = any(flags)
+    pairs = zip(located.at, flags, strict=True)
+    times = [at for at, words in pairs if TIME_FLAGGED not in words] if flagged else located.at
+    lag_us = located.received - min(times, default=located.received)
     return Stat(
         source_id=source.id,
         dataset=group.type.dataset,
@@ -168,16 +171,22 @@ def _stat(located: Located, findings: int) -> Stat:
         unit=source.unit,
         realm=source.realm,
         events=len(group),
-        raw_bytes=sum(located.sizes[i][0] if i in located.sizes else len(raw) for i, raw in enumerate(group.raws)),
+        raw_bytes=_raw_bytes(located),
         unparsed=len(group.unparsed),
-        truncated=_flagged(flags, TRUNCATED),
-        time_flagged=_flagged(flags, TIME_FLAGGED),
-        quarantined=_flagged(flags, QUARANTINED),
+        truncated=_flagged(flags, TRUNCATED) if flagged else 0,
+        time_flagged=_flagged(flags, TIME_FLAGGED) if flagged else 0,
+        quarantined=_flagged(flags, QUARANTINED) if flagged else 0,
         findings=findings,
         last_received=located.received,
-        lag_max_s=max(0.0, max(lags, default=0) / MICROSECONDS),
+        lag_max_s=max(0.0, lag_us / MICROSECONDS),
         last_problem=group.unparsed[max(group.unparsed)] if group.unparsed else "",
     )
+
+
+def _raw_bytes(located: Located) -> int:
+    """The bytes of all records, of those kept in part the whole's."""
+    raws = located.group.raws
+    return sum(map(len, raws)) + sum(whole - len(raws[i]) for i, (whole, _) in located.sizes.items())
 
 
 def _flagged(flags: Sequence[str], flag: str) -> int:

@@ -10,9 +10,9 @@ from typing import Any
 
 from detection_rules.class_cache import Budget, ValueClasses, hashable
 from detection_rules.column_matcher import ColumnMatcher
-from detection_rules.condition import Node, any_of, predicates_of, resolve
-from detection_rules.keyword_filter import KeywordFilter
-from detection_rules.plan import Plan, Rules
+from detection_rules.condition import Node, any_of, resolve
+from detection_rules.keyword_filter import KeywordFilter, rarity_cost
+from detection_rules.plan import Plan, Rules, needed_keywords
 from detection_rules.predicate import ABSENT, Column, Exists, Null, Predicate, Text, Wildcard
 from detection_rules.rule import Rule
 from soc_model.event import EventGroup, EventType
@@ -21,6 +21,7 @@ from soc_model.source import Logsource
 CACHE_BYTES = 48 * 1024 * 1024
 TYPES = 4096
 PLANS = 1024
+FEW = 24  # events that are searched for keywords together, once their group has one
 NOTHING: frozenset[int] = frozenset()
 
 
@@ -64,6 +65,8 @@ class Engine:
         self._by_column: dict[Column, dict[int, Predicate]] = {}
         for asked, number in predicates.items():
             self._by_column.setdefault(asked.column, {})[number] = asked
+        keywords = self._by_column.get(None, {})
+        self._keyword_costs = {number: rarity_cost(asked.test) for number, asked in keywords.items()}
         self._budget = Budget(cache_bytes)
         self._classes: dict[Column, ValueClasses] = {}
         self._seen: dict[Logsource, list[tuple[int, list[Node]]]] = {}
@@ -185,9 +188,14 @@ class Engine:
             return list(map(class_of, map(hashable, values)))
 
     def _keyword_column(self, events: Sequence[dict[str, Any]], keywords: KeywordFilter) -> list[frozenset[int]]:
+        """Looked for in all events at once, then where there is one in a few of them, then in each."""
         if not keywords.may_match(events):
             return [NOTHING] * len(events)
-        return [self.keyword_class(event.values()) if keywords.may_match((event,)) else NOTHING for event in events]
+        if len(events) == 1:
+            return [self.keyword_class(events[0].values())]
+        few = FEW if len(events) > FEW else 1
+        parts = (events[at : at + few] for at in range(0, len(events), few))
+        return [found for part in parts for found in self._keyword_column(part, keywords)]
 
     def _plan(self, event_type: EventType) -> Plan:
         constants = [(name, value) for name, value in event_type.constants if name in self._by_column]
@@ -212,13 +220,10 @@ class Engine:
                 always.append(rule)
             elif left is not False:
                 nodes[rule] = left
-        keywords = {number for node in nodes.values() for number in predicates_of(node)} & self._by_column.get(
-            None, {}
-        ).keys()
         return Plan(
             nodes,
             tuple(always),
-            keywords=self._filter(frozenset(keywords)),
+            keywords=self._filter(needed_keywords(nodes.values(), self._keyword_costs)),
             columns=self._columns,
             weak=self._weak,
             budget=self._budget,

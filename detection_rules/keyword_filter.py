@@ -58,6 +58,11 @@ def _literal(test: Test) -> str:
     return max((part.casefold() for part in parts if isinstance(part, str)), key=len, default="")
 
 
+def rarity_cost(test: Test) -> int:
+    """How likely a keyword is found for nothing: a short literal is in many texts, and one without any in all."""
+    return 10**6 // len(literal) ** 4 + 1 if (literal := _literal(test)) else 10**9
+
+
 def joined(events: Sequence[dict[str, Any]]) -> str:
     """The texts of all values of all events, apart from each other."""
     values = list(chain.from_iterable(map(dict.values, events)))

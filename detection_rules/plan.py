@@ -18,6 +18,7 @@ Key = tuple[frozenset[int], ...]
 
 ENTRY_BYTES = 200
 CLASS_BYTES = 8
+OTHER_COST = 10**12  # of a predicate that is no keyword: never in place of one
 
 
 class Plan(dict[Key, Rules]):
@@ -116,6 +117,22 @@ def witness_of(node: Node, uses: Mapping[int, int], weak: Set[int]) -> frozenset
             ours = [frozenset((number,)) for number in node.preds]
             theirs = [one for part in node.parts if (one := witness_of(part, uses, weak)) is not None]
             return min((*ours, *theirs), key=lambda witness: _cost(witness, uses, weak), default=None)
+
+
+def needed_keywords(nodes: Iterable[Node], costs: Mapping[int, int]) -> frozenset[int]:
+    """The keywords without which no rule can fire or be kept from firing: where none of them is, none counts.
+
+    ``costs``: of each keyword, how likely it is found for nothing. Of a rule that fires only where a keyword is, the
+    cheapest such set; of any other rule all its keywords.
+    """
+    found: set[int] = set()
+    for node in nodes:
+        asked = predicates_of(node)
+        ours = asked & costs.keys()
+        if ours:
+            witness = witness_of(node, {number: costs.get(number, OTHER_COST) for number in asked}, frozenset())
+            found |= witness if witness is not None and witness <= ours else ours
+    return frozenset(found)
 
 
 def _cost(witness: Iterable[int], uses: Mapping[int, int], weak: Set[int]) -> int:

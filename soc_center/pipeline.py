@@ -33,6 +33,7 @@ from soc_model.outcome import Outcome
 from soc_model.reference import NO_REFERENCE, Reference
 from soc_model.source import Logsource, Source
 
+MIN_US, MAX_US = -(1 << 63), (1 << 63) - 1  # every time that an archive can hold
 NOT_DECIDED = "none@1"  # the decoder of records that no format was asked about
 
 
@@ -85,17 +86,15 @@ def locate_group(group: EventGroup, batch: Batch, index: int, *, any_time: bool 
     where = f"{(chunk.position or {}).get('path', chunk.stream)}: batch {offset}, byte"
     group.unparsed = {i: f"{where} {group.bytes_at[i]}: {why}" for i, why in group.unparsed.items()}
     sizes = _sizes(group, chunk)
-    at, flags = [], []
-    for i, time in enumerate(group.times):
-        believed = time is not None and (any_time or chunk.received - PAST_US <= time <= chunk.received + FUTURE_US)
-        at.append(time if believed and time is not None else chunk.received)
-        words = (
-            (UNPARSED, i in group.unparsed),
-            (TRUNCATED, i in sizes),
-            (TIME_FLAGGED, not believed),
-            (QUARANTINED, quarantined),
-        )
-        flags.append(" ".join(word for word, holds in words if holds))
+    earliest, latest = (MIN_US, MAX_US) if any_time else (chunk.received - PAST_US, chunk.received + FUTURE_US)
+    believed = [time is not None and earliest <= time <= latest for time in group.times]
+    flags = ["" if one else TIME_FLAGGED for one in believed]
+    if group.unparsed or sizes or quarantined:
+        flags = [
+            _words(unparsed=i in group.unparsed, truncated=i in sizes, flagged=bool(flag), quarantined=quarantined)
+            for i, flag in enumerate(flags)
+        ]
+    at = [time if one and time is not None else chunk.received for time, one in zip(group.times, believed, strict=True)]
     return Located(
         group=group,
         source=source,
@@ -107,6 +106,12 @@ def locate_group(group: EventGroup, batch: Batch, index: int, *, any_time: bool 
         flags=flags,
         sizes=sizes,
     )
+
+
+def _words(*, unparsed: bool, truncated: bool, flagged: bool, quarantined: bool) -> str:
+    """An event's flags in their order."""
+    words = ((UNPARSED, unparsed), (TRUNCATED, truncated), (TIME_FLAGGED, flagged), (QUARANTINED, quarantined))
+    return " ".join(word for word, holds in words if holds)
 
 
 def _sizes(group: EventGroup, chunk: Chunk) -> dict[int, tuple[int, str]]:

@@ -37,12 +37,8 @@ from soc_store.outcome_log import EncodedOutcome, OutcomeLog, encode_outcome
 
 IN_FLIGHT = 4
 POLL_S = 1.0
-COUNTED = (
-    "worker_restarts",
-    "careful_batches",
-    "quarantined_batches",
-    "quarantined_records",
-)  # on from one to the next
+#: Counters that go on from one detect process to the next.
+COUNTED = ("worker_restarts", "careful_batches", "quarantined_batches", "quarantined_records")
 FALLS = 2  # of a worker on one batch, after which its records are tried alone
 RAW_RECORDS = 100  # of one batch; when one more stops its worker, the whole batch is kept raw
 SHOWN_REFUSALS = 50  # on the Health page; all are in the log

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from collectors.cutting import Cutter
 from collectors.format import load_format
+from collectors.timestamp import iso_us
 from soc_model.source import Logsource
 
 FORM = load_format("syslog")
@@ -229,3 +230,12 @@ def test_the_shared_log_files_are_read_line_by_line(shared, name):
     groups = FORM.parse(part.records, {**part.context, "received": RECEIVED}, lambda type_: None)
     assert sum(map(len, groups)) == 2000 and not any(group.unparsed for group in groups)
     assert not any(None in group.times for group in groups)
+
+
+@given(
+    st.sampled_from(["2026-03-03T01:00:00", "2026-03-03T01:00:60", "2026-03-03T01:00:61", "2026-02-30T00:00:00"]),
+    st.from_regex(r"(\.[0-9٣]{0,9})?(Z|\+08:00|)", fullmatch=True),
+)
+def test_times_of_rfc_5424_are_read_as_iso_times(second, rest):
+    lines = [f"<13>1 {second}.25Z h p - - - m", f"<13>1 {second}{rest} h p - - - m"]
+    assert parse(*lines)[0].times == [iso_us(f"{second}.25Z"), iso_us(f"{second}{rest}")]

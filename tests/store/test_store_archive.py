@@ -144,7 +144,7 @@ def recursive_root(leaves):
     return merkle.sha256(b"\x01" + recursive_root(leaves[:k]) + recursive_root(leaves[k:])).digest()
 
 
-@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 33])
+@pytest.mark.parametrize("n", [1, 2, 3, 4, 5, 6, 7, 8, 9, 31, 33, 255, 256, 257, 700, 1025])
 def test_the_merkle_tree_is_that_of_rfc_6962(n):
     leaves = [merkle.leaf(str(i), b"") for i in range(n)]
     assert merkle.root(leaves) == recursive_root(leaves).hex()
