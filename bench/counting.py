@@ -1,6 +1,8 @@
 """The archive counted by the events' ids against what the generator says it sent, and what its segments are like."""
 
+import sqlite3
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -63,8 +65,13 @@ def archived_blocks(archive: Path) -> dict[str, Any]:
 
 
 def event_files(archive: Path) -> list[str]:
-    """The segments of events in every realm."""
-    return sorted(map(str, archive.glob("*/events/*/*.parquet")))
+    """The segments of events that the manifests name; files that a compaction replaced stay for a while."""
+    found = []
+    for manifest in sorted(archive.glob("*/manifest.db")):
+        with closing(sqlite3.connect(f"{manifest.as_uri()}?mode=ro", uri=True)) as connection:
+            rows = connection.execute("SELECT file FROM segment WHERE kind = 'events' ORDER BY sequence")
+            found += [str(manifest.parent / file) for (file,) in rows]
+    return found
 
 
 def segments(archive: Path) -> dict[str, Any]:

@@ -27,7 +27,7 @@ from detection_rules.library import read_documents
 from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import Snapshot, compile_snapshot
 from soc_center.pipeline import locate, process
-from soc_center.processes.detect import OWN_RULES
+from soc_center.rule_paths import OWN_RULES
 from soc_model.chunk import BATCH_BYTES, Batch, Chunk
 from soc_model.layer import Layer, Level
 from soc_model.outcome import Outcome
