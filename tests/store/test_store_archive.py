@@ -95,6 +95,15 @@ def test_each_realm_layer_and_day_is_a_partition_of_its_own(tmp_path, archive):
     assert {path.parent.name for path in (tmp_path / "drill/events").rglob("*.parquet")} == {"2023-11-15", "2023-11-16"}
 
 
+def test_outcomes_are_synced_before_anything_of_them_is_sealed(tmp_path, archive):
+    seen = []
+    archive.add(rich(1))
+    archive.seal_due(NOON, sync=lambda: seen.append("not due"))
+    archive.seal_due(NOON + MINUTE, sync=lambda: seen.append(len(list(tmp_path.rglob("*.parquet")))))
+    assert seen == [0]
+    assert list(tmp_path.rglob("*.parquet"))
+
+
 def test_the_watermark_is_held_back_by_what_is_not_sealed(tmp_path, archive):
     archive.add(rich(1))
     archive.add(rich(2, layer="network"))
