@@ -4,21 +4,28 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.responses import JSONResponse
 
 from soc_api.console.console import STATIC, Console
-from soc_api.console.views import alert, entry, events
+from soc_api.console.views import account, alert, entry, events, setup, sign_in
 from soc_api.console.views import alerts as alert_list
+from soc_api.console.views import audit as audit_view
 from soc_api.console.views import health as health_view
+from soc_api.console.views import keys as keys_view
+from soc_api.console.views import people as people_view
 from soc_api.console.views import sources as sources_view
 from soc_api.document import openapi_document
 from soc_api.gate import FirstStart, OwnHost, OwnOrigin
 from soc_api.headers import PolicyHeaders
+from soc_api.password import Passwords
 from soc_api.problems import add_problem_handlers
 from soc_api.rights import check_rights, needs
 from soc_api.scraping import router as metrics
 from soc_api.services import Services
 from soc_api.static_files import static_files
 from soc_api.v1 import alerts as v1_alerts
+from soc_api.v1 import audit as v1_audit
 from soc_api.v1 import events as v1_events
 from soc_api.v1 import health as v1_health
+from soc_api.v1 import keys as v1_keys
+from soc_api.v1 import people as v1_people
 from soc_api.v1 import sources as v1_sources
 from soc_api.v1 import stream as v1_stream
 from soc_model.right import Right
@@ -41,8 +48,10 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.console = Console(services)
-    pages = (entry, alert_list, alert, events, sources_view, health_view)
-    for router in (_api(), metrics, *(page.router for page in pages)):
+    app.state.passwords = Passwords()
+    pages = (entry, sign_in, setup, account, alert_list, alert, events, sources_view, health_view)
+    access_pages = (people_view, keys_view, audit_view)
+    for router in (_api(), metrics, *(page.router for page in (*pages, *access_pages))):
         app.include_router(router)
     app.mount("/static", static_files(STATIC), "static")
     add_problem_handlers(app)
@@ -53,10 +62,10 @@ def create_app(services: Services) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix="/api")
-    for each in (v1_alerts, v1_events, v1_sources, v1_health, v1_stream):
+    for each in (v1_alerts, v1_events, v1_sources, v1_health, v1_stream, v1_people, v1_keys, v1_audit):
         api.include_router(each.router, prefix="/v1")
 
-    @api.get("/openapi.json", include_in_schema=False, dependencies=[needs(Right.SESSION_OWN)])
+    @api.get("/openapi.json", include_in_schema=False, dependencies=[needs(Right.CONTRACT_READ)])
     def read_document(request: Request) -> Response:
         """This contract as an OpenAPI document."""
         return JSONResponse(openapi_document(request.app))
@@ -66,7 +75,7 @@ def _api() -> APIRouter:
 
 def _stand_before(app: FastAPI, services: Services) -> None:
     """From the inside out: the last one added is asked first."""
-    app.add_middleware(FirstStart, state=services.state)
+    app.add_middleware(FirstStart, services=services)
     app.add_middleware(OwnOrigin)
     app.add_middleware(OwnHost, hosts=frozenset(host.lower().strip("[]") for host in services.hosts))
     app.add_middleware(PolicyHeaders)

@@ -20,10 +20,15 @@ def write_link(
 ) -> None:
     """Make a link that works once until ``expires``; others of the same person end."""
     if person_id is not None:
-        others = (link.c.person_id == person_id, link.c.used.is_(None), link.c.expires > now)
-        connection.execute(update(link).where(*others).values(expires=now))
+        end_links(connection, person_id, now)
     values = {"token_sha256": token_sha256, "purpose": purpose, "expires": expires, "person_id": person_id}
     connection.execute(insert(link).values(values))
+
+
+def end_links(connection: Connection, person_id: int, now: int) -> None:
+    """Let no link of a person work any more."""
+    still = (link.c.person_id == person_id, link.c.used.is_(None), link.c.expires > now)
+    connection.execute(update(link).where(*still).values(expires=now))
 
 
 def read_link(connection: Connection, token_sha256: str, now: int) -> tuple[LinkPurpose, int | None] | None:

@@ -29,7 +29,7 @@ class AuditLog:
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
 
-    def record(self, act: Act, actor: Actor, subject: str, now: int, **detail: str) -> None:
+    def record(self, act: Act, actor: Actor, subject: str, now: int, /, **detail: str) -> None:
         """Write one entry for an act that changes nothing else."""
         with writing(self._engine) as connection:
             write_act(connection, act, actor, subject, now, **detail)
@@ -46,7 +46,7 @@ class AuditLog:
             return verify_audit(connection)
 
 
-def write_act(connection: Connection, act: Act, actor: Actor, subject: str, now: int, **detail: str) -> None:
+def write_act(connection: Connection, act: Act, actor: Actor, subject: str, now: int, /, **detail: str) -> None:
     """One more entry, in the transaction of the act; the caller holds the write lock."""
     seq = next_numbers(connection, "audit", 1)
     previous = connection.execute(select(audit.c.digest).where(audit.c.seq == seq - 1)).scalar() or ""

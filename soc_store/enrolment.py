@@ -70,6 +70,8 @@ class Enrolments:
             if found is None:
                 return None
             _refuse_taken(connection, found)
+            if read_person(connection, found.person_id).disabled:
+                raise Problem("person", "is disabled")
             connection.execute(delete(enrolment).where(enrolment.c.token_sha256 == token_sha256))
             _put(connection, found, step, now)
             _put_codes(connection, found.person_id, codes_sha256)

@@ -10,7 +10,7 @@ from soc_model.audit import Act
 from soc_model.person import Actor, Invitation, LinkPurpose, Person, checked_name, name_key
 from soc_model.problem import Problem
 from soc_model.right import ADMINISTRATORS, Role
-from soc_store.access import delete_sessions, read_link, write_link
+from soc_store.access import delete_sessions, end_links, read_link, write_link
 from soc_store.audit import write_act
 from soc_store.person_rows import acting, put_roles, read_people, read_person, refuse_last, units_text
 from soc_store.state_database import writing
@@ -77,6 +77,7 @@ class People:
             put_roles(connection, person_id, roles)
             connection.execute(update(person).where(person.c.id == person_id).values(units=units_text(units)))
             delete_sessions(connection, person_id)
+            end_links(connection, person_id, now)
             detail = {"before": _names(before.roles), "after": _names(roles), "units": units_text(units) or "*"}
             write_act(connection, Act.ROLES_CHANGED, by, before.name, now, **detail)
             return read_person(connection, person_id)
@@ -100,6 +101,11 @@ class People:
         """Make a one-time link for a person, to set up or to set up anew; links made before for them end."""
         with writing(self._engine) as connection:
             found = read_person(connection, person_id)
+            if found.disabled:
+                raise Problem("person", "is disabled")
+            if by.person_id and found.roles & ADMINISTRATORS:
+                # Whoever makes the link could use it, and so take the other administrator's role.
+                raise Problem("person", "an administrator's link is made on the terminal: fengsui link")
             purpose: LinkPurpose = "setup" if found.set_up is None else "reset"
             write_link(connection, token_sha256, purpose, expires, person_id=person_id, now=now)
             write_act(connection, Act.LINK_MADE, by, found.name, now, purpose=purpose, roles=_names(found.roles))

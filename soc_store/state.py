@@ -27,6 +27,7 @@ from soc_store.alert_writing import write_state, write_tick
 from soc_store.api_keys import ApiKeys
 from soc_store.audit import AuditLog
 from soc_store.enrolment import Enrolments
+from soc_store.interfaces import AuditStore, EnrolmentStore, KeyStore, PeopleStore, SignInStore
 from soc_store.migration import back_up, check_revision
 from soc_store.migration import migrate as bring_up_to_date
 from soc_store.mode import Mode, claim_mode, read_mode
@@ -44,11 +45,11 @@ class State:
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
-        self.people = People(engine)
-        self.enrolments = Enrolments(engine)
-        self.sign_ins = SignIns(engine)
-        self.keys = ApiKeys(engine)
-        self.audit = AuditLog(engine)
+        self.people: PeopleStore = People(engine)
+        self.enrolments: EnrolmentStore = Enrolments(engine)
+        self.sign_ins: SignInStore = SignIns(engine)
+        self.keys: KeyStore = ApiKeys(engine)
+        self.audit: AuditStore = AuditLog(engine)
 
     @classmethod
     def open(cls, url: str, migrate: bool = False) -> "State":

@@ -18,7 +18,7 @@ from soc_api.console import clock, text, words
 from soc_api.console.catalog import LANGUAGES, Language, choose, translations
 from soc_api.console.span import RANGES
 from soc_api.services import Services
-from soc_model.right import Right
+from soc_model.right import ADMINISTRATORS, Right
 from soc_model.session import Session
 from soc_model.source import Source
 
@@ -30,6 +30,10 @@ NAVIGATION = (
     ("events", "/events", Right.EVENTS_READ, words.N_("Events")),
     ("sources", "/sources", Right.SOURCES_READ, words.N_("Sources")),
     ("health", "/health", Right.HEALTH_READ, words.N_("Health")),
+    ("people", "/people", Right.PEOPLE_READ, words.N_("People")),
+    ("key", "/keys", Right.KEYS_MANAGE, words.N_("API keys")),
+    ("audit", "/audit", Right.AUDIT_READ, words.N_("Audit")),
+    ("account", "/account", Right.SESSION_OWN, words.N_("My account")),
 )
 
 
@@ -158,6 +162,7 @@ def _environment(language: Language) -> Environment:
         "static": _static_urls(),
         "link": link,
         "source_choices": source_choices,
+        "administrators": ADMINISTRATORS,
     }
     return found
 
