@@ -24,7 +24,7 @@ def new_links(address: str, roles: Sequence[str], prepare: Prepare) -> dict[str,
     """A fresh link for each of the roles that wants one."""
     tokens = {role: secrets.token_urlsafe(32) for role in roles}
     taken = prepare({role: token_sha256(token) for role, token in tokens.items()})
-    return {role: link_of(address, tokens[role]) for role in taken}
+    return {role: link_of(address, tokens[role]) for role in roles if role in taken}
 
 
 def link_of(address: str, token: str) -> str:

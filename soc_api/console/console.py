@@ -18,7 +18,7 @@ from soc_api.console import clock, text, words
 from soc_api.console.catalog import LANGUAGES, Language, choose, translations
 from soc_api.console.span import RANGES
 from soc_api.services import Services
-from soc_model.right import ADMINISTRATORS, Right
+from soc_model.right import Right
 from soc_model.session import Session
 from soc_model.source import Source
 
@@ -162,7 +162,6 @@ def _environment(language: Language) -> Environment:
         "static": _static_urls(),
         "link": link,
         "source_choices": source_choices,
-        "administrators": ADMINISTRATORS,
     }
     return found
 

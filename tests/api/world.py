@@ -21,7 +21,7 @@ from soc_model.finding import Finding, RuleCard
 from soc_model.layer import Layer, Level, Realm
 from soc_model.person import ApiKey, Enrolment, Person
 from soc_model.problem import Problem
-from soc_model.right import KEY_RIGHTS, Right, Role, rights_of
+from soc_model.right import ADMINISTRATORS, KEY_RIGHTS, Right, Role, rights_of
 from soc_model.scope import Scope
 from soc_model.session import Session
 from soc_model.source import Source, Trust
@@ -132,6 +132,11 @@ class World:
         done = self.state.enrolments.complete(cookie, 0, [hashlib.sha256(b"none").hexdigest()], "", self.now_us)
         assert done is not None
         return done
+
+    def administrators(self) -> None:
+        """One of each separated administrator, named after the role: a center that is set up for real."""
+        for role in sorted(ADMINISTRATORS):
+            self.person(role.value.partition("_")[0], role)
 
     def code(self, step: int = 0) -> str:
         """The one-time code of now, or of so many steps from now."""

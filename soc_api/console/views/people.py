@@ -10,7 +10,7 @@ from soc_api.console.console import Console
 from soc_api.people import Invited, invite, make_person, set_roles
 from soc_api.rights import needs
 from soc_model.problem import Problem
-from soc_model.right import PEOPLE_ROLES, Right, Role
+from soc_model.right import ADMINISTRATORS, PEOPLE_ROLES, Right, Role
 from soc_model.session import Session
 
 router = APIRouter(prefix="/people", include_in_schema=False)
@@ -76,8 +76,10 @@ def _page(
     request: Request, session: Session, *, invited: Invited | None = None, problem: Problem | None = None
 ) -> Response:
     console: Console = request.app.state.console
+    people = services_of(request).state.people.all()
     context: dict[str, Any] = {
-        "people": services_of(request).state.people.all(),
+        "people": people,
+        "linkable": {one.id for one in people if not one.disabled and not one.roles & ADMINISTRATORS},
         "roles": [role for role in Role if role in PEOPLE_ROLES],
         "all_units": ALL_UNITS,
         "invited": invited,
