@@ -61,7 +61,20 @@ def test_signing_out_ends_the_session_itself(signed_in: SignIn, world: World) ->
         {"Origin": ORIGIN, "Sec-Fetch-Site": "cross-site"},
     ],
 )
-@pytest.mark.parametrize("path", ["/sign-out", "/alerts/1/state", "/api/v1/alerts/1/state", "/setup/x", "/setup", "/sign-in", "/people", "/api/v1/people", "/keys"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sign-out",
+        "/alerts/1/state",
+        "/api/v1/alerts/1/state",
+        "/setup/x",
+        "/setup",
+        "/sign-in",
+        "/people",
+        "/api/v1/people",
+        "/keys",
+    ],
+)
 def test_an_unsafe_method_from_elsewhere_is_refused(signed_in: SignIn, path: str, headers: dict[str, str]) -> None:
     client = signed_in()
     assert client.post(path, headers=headers).status_code == 403

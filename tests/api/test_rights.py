@@ -57,9 +57,7 @@ def test_each_role_gets_what_its_rights_say(
 
 
 @pytest.mark.parametrize("role", sorted(KEY_ROLES))
-def test_a_key_gets_what_its_role_says_on_the_api_and_nothing_elsewhere(
-    app: FastAPI, world: World, role: Role
-) -> None:
+def test_a_key_gets_what_its_role_says_on_the_api_and_nothing_elsewhere(app: FastAPI, world: World, role: Role) -> None:
     seed(world, 2)
     client, token = a_client(app), world.key(role)
     for endpoint in endpoints(app):
