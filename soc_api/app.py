@@ -4,14 +4,18 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.responses import JSONResponse
 
 from soc_api.console.console import STATIC, Console
-from soc_api.console.views import alert, asset, assets, entry, events
+from soc_api.console.views import account, alert, asset, assets, entry, events, setup, sign_in
 from soc_api.console.views import alerts as alert_list
+from soc_api.console.views import audit as audit_view
 from soc_api.console.views import health as health_view
 from soc_api.console.views import jobs as jobs_view
+from soc_api.console.views import keys as keys_view
+from soc_api.console.views import people as people_view
 from soc_api.console.views import sources as sources_view
 from soc_api.document import openapi_document
 from soc_api.gate import FirstStart, OwnHost, OwnOrigin
 from soc_api.headers import PolicyHeaders
+from soc_api.password import Passwords
 from soc_api.problems import add_problem_handlers
 from soc_api.rights import check_rights, needs
 from soc_api.scraping import router as metrics
@@ -19,9 +23,12 @@ from soc_api.services import Services
 from soc_api.static_files import static_files
 from soc_api.v1 import alerts as v1_alerts
 from soc_api.v1 import assets as v1_assets
+from soc_api.v1 import audit as v1_audit
 from soc_api.v1 import events as v1_events
 from soc_api.v1 import health as v1_health
 from soc_api.v1 import jobs as v1_jobs
+from soc_api.v1 import keys as v1_keys
+from soc_api.v1 import people as v1_people
 from soc_api.v1 import rules as v1_rules
 from soc_api.v1 import sources as v1_sources
 from soc_api.v1 import stream as v1_stream
@@ -45,8 +52,10 @@ def create_app(services: Services) -> FastAPI:
     )
     app.state.services = services
     app.state.console = Console(services)
-    pages = (entry, alert_list, alert, events, sources_view, assets, asset, jobs_view, health_view)
-    for router in (_api(), metrics, *(page.router for page in pages)):
+    app.state.passwords = Passwords()
+    work_pages = (alert_list, alert, events, sources_view, assets, asset, jobs_view, health_view)
+    access_pages = (entry, sign_in, setup, account, people_view, keys_view, audit_view)
+    for router in (_api(), metrics, *(page.router for page in (*access_pages, *work_pages))):
         app.include_router(router)
     app.mount("/static", static_files(STATIC), "static")
     add_problem_handlers(app)
@@ -57,10 +66,11 @@ def create_app(services: Services) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix="/api")
-    for each in (v1_alerts, v1_events, v1_assets, v1_sources, v1_health, v1_jobs, v1_rules, v1_stream):
+    work = (v1_alerts, v1_events, v1_assets, v1_sources, v1_health, v1_jobs, v1_rules, v1_stream)
+    for each in (*work, v1_people, v1_keys, v1_audit):
         api.include_router(each.router, prefix="/v1")
 
-    @api.get("/openapi.json", include_in_schema=False, dependencies=[needs(Right.SESSION_OWN)])
+    @api.get("/openapi.json", include_in_schema=False, dependencies=[needs(Right.CONTRACT_READ)])
     def read_document(request: Request) -> Response:
         """This contract as an OpenAPI document."""
         return JSONResponse(openapi_document(request.app))
@@ -70,7 +80,7 @@ def _api() -> APIRouter:
 
 def _stand_before(app: FastAPI, services: Services) -> None:
     """From the inside out: the last one added is asked first."""
-    app.add_middleware(FirstStart, state=services.state)
+    app.add_middleware(FirstStart, services=services)
     app.add_middleware(OwnOrigin)
     app.add_middleware(OwnHost, hosts=frozenset(host.lower().strip("[]") for host in services.hosts))
     app.add_middleware(PolicyHeaders)

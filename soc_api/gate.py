@@ -11,11 +11,12 @@ from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from soc_api.access import carries_key
 from soc_api.problems import problem_response
-from soc_api.services import AlertStore
+from soc_api.services import Services
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
-_BEFORE_SETUP = re.compile(r"/setup/[^/]+|/static/.*|/healthz")
+_BEFORE_SETUP = re.compile(r"/setup(/[^/]+)?|/static/.*|/healthz")
 
 
 class OwnHost:
@@ -39,27 +40,46 @@ class OwnOrigin:
         self.app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "http" and scope["method"] not in SAFE and not from_own_page(Request(scope)):
+        if scope["type"] == "http" and scope["method"] not in SAFE and not _may_write(Request(scope)):
             refusal = problem_response(Request(scope), 403, "the request does not come from a page of this center")
             return await refusal(scope, receive, send)
         return await self.app(scope, receive, send)
 
 
 class FirstStart:
-    """Until a link has been used once, nothing but the link's own page answers."""
+    """Until the center has been set up, nothing but the pages of the one-time links answers.
 
-    def __init__(self, app: ASGIApp, state: AlertStore) -> None:
+    For an evaluation that is one link used; else all three separated administrators can act.
+    """
+
+    def __init__(self, app: ASGIApp, services: Services) -> None:
         self.app = app
-        self.state = state
+        self.services = services
         self.opened = False
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and not self.opened and not _BEFORE_SETUP.fullmatch(scope["path"]):
-            self.opened = await run_in_threadpool(self.state.link_used_ever)
-            if not self.opened:
-                why = "open the one-time link that stands on the terminal where the center started"
-                return await problem_response(Request(scope), 503, why)(scope, receive, send)
+            waits_for = await run_in_threadpool(waiting_for, self.services)
+            self.opened = not waits_for
+            if waits_for:
+                return await problem_response(Request(scope), 503, waits_for)(scope, receive, send)
         return await self.app(scope, receive, send)
+
+
+def waiting_for(services: Services) -> str:
+    """What the first start still waits for; empty once the center is set up."""
+    if services.evaluation:
+        why = "open the one-time link that stands on the terminal where the center started"
+        return "" if services.state.link_used_ever() else why
+    missing = services.state.people.missing_administrators()
+    if not missing:
+        return ""
+    return f"not set up yet: {', '.join(missing)}; open their one-time links, which stand on the terminal"
+
+
+def _may_write(request: Request) -> bool:
+    """A key of our API stands in a header that no foreign page can set, so it needs no Origin."""
+    return (carries_key(request) and request.url.path.startswith("/api/")) or from_own_page(request)
 
 
 def from_own_page(request: Request) -> bool:

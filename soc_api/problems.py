@@ -17,6 +17,7 @@ from starlette.responses import RedirectResponse
 
 from soc_api.access import NotSignedIn
 from soc_api.headers import add_headers
+from soc_api.password import Busy
 from soc_api.rights import NotAllowed
 from soc_model.problem import Problem
 
@@ -59,6 +60,7 @@ def add_problem_handlers(app: FastAPI) -> None:
     """Every error of the app becomes a problem."""
     app.add_exception_handler(NotSignedIn, _not_signed_in)
     app.add_exception_handler(NotAllowed, _not_allowed)
+    app.add_exception_handler(Busy, _busy)
     app.add_exception_handler(Problem, _bad_input)
     app.add_exception_handler(RequestValidationError, _bad_request)
     app.add_exception_handler(HTTPException, _http)
@@ -67,7 +69,7 @@ def add_problem_handlers(app: FastAPI) -> None:
 
 def _not_signed_in(request: Request, error: Exception) -> Response:
     if not is_for_people(request):
-        return problem_response(request, 401, "no session: open a sign-in link from the terminal first")
+        return problem_response(request, 401, "no session and no valid key: sign in first, or send one")
     if request.headers.get("hx-request"):
         return Response(status_code=401, headers={"HX-Redirect": "/sign-in"})
     return RedirectResponse("/sign-in", status_code=303)
@@ -76,6 +78,12 @@ def _not_signed_in(request: Request, error: Exception) -> Response:
 def _not_allowed(request: Request, error: Exception) -> Response:
     assert isinstance(error, NotAllowed)
     return problem_response(request, 403, f"this needs the right {error.right.value}")
+
+
+def _busy(request: Request, error: Exception) -> Response:
+    response = problem_response(request, 429, "too many sign-ins at once; try again in a moment")
+    response.headers["Retry-After"] = "1"
+    return response
 
 
 def _bad_input(request: Request, error: Exception) -> Response:

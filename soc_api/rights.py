@@ -20,8 +20,11 @@ PUBLIC = frozenset(
     {
         ("GET", "/healthz"),
         ("GET", "/sign-in"),
+        ("POST", "/sign-in"),
         ("GET", "/setup/{token}"),
         ("POST", "/setup/{token}"),
+        ("GET", "/setup"),
+        ("POST", "/setup"),
         ("GET", "/static"),
     }
 )

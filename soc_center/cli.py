@@ -21,6 +21,7 @@ from detection_rules.library import read_documents
 from detection_rules.rule import RuleSet
 from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import Snapshot, compile_snapshot
+from soc_center.access_command import audit_app, link, people_app
 from soc_center.archive_command import archive_app
 from soc_center.doctor.examine import examine
 from soc_center.doctor.show import as_json, exit_code, show
@@ -30,14 +31,12 @@ from soc_center.folder import DataFolder
 from soc_center.jobs_command import jobs_app
 from soc_center.new_rule import RuleDraft, rules_folder, write_rule
 from soc_center.pipeline import run_sample
-from soc_center.prepare import prepare
 from soc_center.provided import provided
 from soc_center.quarantine_command import quarantine_app
 from soc_center.rule_paths import OWN_RULES
 from soc_center.rules_command import reload_rules
 from soc_center.scan import AUTO, Summary, files_of, open_sink, scan
 from soc_center.settings import Settings, read_settings
-from soc_center.up import new_link
 from soc_model.layer import Layer, Level
 from soc_model.problem import Problem
 
@@ -55,6 +54,9 @@ app.add_typer(source_app, name="source")
 app.add_typer(archive_app, name="archive")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(people_app, name="people")
+app.add_typer(audit_app, name="audit")
+app.command()(link)
 
 PROCESS = {"allow_extra_args": True, "ignore_unknown_options": True}
 USAGE = 2
@@ -95,13 +97,6 @@ def add_process(name: str, module: str, text: str) -> None:
 
 for process in PROCESSES:
     add_process(*process)
-
-
-@app.command()
-def link(data: Data = Path("var/data")) -> None:
-    """Print a new sign-in link for an evaluation center; it works once, for 15 minutes."""
-    folder = DataFolder(data.resolve())
-    typer.echo(new_link(folder, read_settings(folder.settings), prepare))
 
 
 @app.command()

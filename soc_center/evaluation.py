@@ -1,4 +1,4 @@
-"""The settings of a center that somebody tries out: this machine's own logs, and the drill's sources."""
+"""The first settings of a center: this machine's own logs, and for one that is tried out the drill's sources."""
 
 import hashlib
 import os
@@ -18,26 +18,35 @@ from soc_store.durable import publish
 
 UNIT = Unit(id="city-soc", name="城市安全管理中心", region="")
 HEADING = """\
-# fengsui 烽燧: the settings of this center. Made by `fengsui up --evaluation`; yours to change, then start again.
+# fengsui 烽燧: the settings of this center. Made by `fengsui up`; yours to change, then start again.
 # Intake keys stand here as SHA-256 (make one with `fengsui source key`); units and realms are stamped on every event.
 """
 
 
-def write_evaluation(folder: DataFolder) -> LocalLogs:
-    """Write ``fengsui.yml`` and the drill's keys; gives what was found of this machine's logs."""
+def write_first(folder: DataFolder, *, evaluation: bool) -> LocalLogs:
+    """Write ``fengsui.yml``, in an evaluation with the drill and its keys; gives what was found of this machine's logs.
+
+    A real center has no drill until somebody configures one.
+    """
     found = local_logs(UNIT.id)
+    if not evaluation:
+        write_settings(folder.settings, _settings(found.sources), HEADING)
+        return found
     keys = {source.id: new_key() for source in drill_sources(UNIT.id, folder.drill) if source.transport == "http"}
     drill = [_keyed(source, keys) for source in drill_sources(UNIT.id, folder.drill)]
-    settings = Settings(
+    write_keys(folder, keys)
+    write_settings(folder.settings, _settings([*found.sources, *drill]), HEADING)
+    return found
+
+
+def _settings(sources: list[Source]) -> Settings:
+    return Settings(
         version=1,
         name="烽燧 fengsui",
         units=[UNIT],
-        sources=[*found.sources, *drill],
+        sources=sources,
         listen=Listen(console=f"127.0.0.1:{free_port(8740)}", intake=f"127.0.0.1:{free_port(8760)}"),
     )
-    write_keys(folder, keys)
-    write_settings(folder.settings, settings, HEADING)
-    return found
 
 
 def _keyed(source: Source, keys: dict[str, str]) -> Source:

@@ -66,10 +66,16 @@ TRANSPORTS: dict[str, type[msgspec.Struct]] = {
 
 
 class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Where the center listens, as ``host:port``. Both are loopback unless someone decides otherwise."""
+    """Where the center listens, as ``host:port``. Both are loopback unless someone decides otherwise.
+
+    A console beyond loopback is served over TLS only: ``certificate`` and ``private_key`` are PEM files. It is taken
+    over as soon as the three administrators are set up; until then only loopback is served.
+    """
 
     console: str = "127.0.0.1:8740"
     intake: str = "127.0.0.1:8741"
+    certificate: str = ""
+    private_key: str = ""
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -183,6 +189,7 @@ def _check(settings: Settings, path: Path, text: str) -> None:
             host_port(getattr(settings.listen, field))
         except ValueError:
             refuse(f"$.listen.{field}", "must be host:port")
+    _check_tls(settings.listen, refuse)
 
 
 def _check_archive(archive: ArchiveSettings, data: Path, refuse: Callable[[str, str], None]) -> None:
@@ -196,6 +203,18 @@ def _check_archive(archive: ArchiveSettings, data: Path, refuse: Callable[[str, 
             refuse(f"$.archive.{field}", "must be an absolute path")
         if given.is_absolute() and given.resolve().is_relative_to(data.resolve()):
             refuse(f"$.archive.{field}", "must be outside the data directory")
+
+
+def _check_tls(listen: Listen, refuse: Callable[[str, str], None]) -> None:
+    """A password never crosses a network in the clear."""
+    if bool(listen.certificate) != bool(listen.private_key):
+        refuse("$.listen.certificate", "certificate and private_key come together")
+    if not is_loopback(listen.console) and not listen.certificate:
+        refuse("$.listen.console", "beyond this machine it needs listen.certificate and listen.private_key (PEM)")
+    for field in ("certificate", "private_key"):
+        given = getattr(listen, field)
+        if given and not Path(given).is_file():
+            refuse(f"$.listen.{field}", "there is no such file")
 
 
 def _check_options(source: Source, at: str, refuse: Callable[[str, str], None]) -> None:

@@ -1,22 +1,23 @@
 """``fengsui up``: one command from nothing to a running center.
 
 Comes in: a data directory, perhaps empty. Goes out: all processes running, and on the terminal the address of the
-console with a sign-in link that works once.
+console with the links that work once: one of an evaluation, or one for each administrator who is not set up yet.
 """
 
 import argparse
-import hashlib
 import http.client
 import os
-import secrets
+import socket
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
-from soc_center.evaluation import write_evaluation
+from soc_center.evaluation import write_first
 from soc_center.folder import DataFolder
 from soc_center.gauge import forget_gauges, read_gauge
+from soc_center.link import EVALUATION, TITLES, console_address, console_listen, new_links
 from soc_center.local_logs import local_logs
 from soc_center.settings import Settings, host_port, is_loopback, read_settings
 from soc_center.supervisor import PROCESSES, Supervisor
@@ -24,32 +25,51 @@ from soc_model.problem import Problem
 from soc_store.lock import FolderLock
 
 USAGE = 2
+ANY_ADDRESS = ("0.0.0.0", "::")  # noqa: S104 - recognised, not listened at
 
 
 class Start:
     """What is still to be told and done while the processes come up; ``tick`` is called until all is."""
 
-    def __init__(self, supervisor: Supervisor, settings: Settings, link: str, *, drill: bool) -> None:
+    def __init__(
+        self, supervisor: Supervisor, settings: Settings, links: Mapping[str, str], *, evaluation: bool, drill: bool
+    ) -> None:
         self._supervisor = supervisor
         self._settings = settings
-        self._link = link
+        self._links = links
+        self._opened = evaluation or not links
         self._drill = drill
         self._told = False
         self._began = False
 
     def tick(self) -> None:
         """Tell the address once the console answers; begin the drill once detection runs."""
-        if not self._told and console_answers(self._settings.listen.console):
+        listen = console_listen(self._settings, opened=self._opened)
+        if not self._told and console_answers(listen, tls=self._tls()):
             self._told = True
-            say("")
-            say(f"  console  http://{self._settings.listen.console}/")
-            say(f"  sign in  {self._link}")
-            say("           (works once, for 15 minutes; a new one: fengsui link)")
-            say("  stop     Ctrl-C")
-            say("")
+            self._tell()
         if self._told and self._drill and not self._began and self._detecting():
             self._began = True
             self._supervisor.add("drill", "soc_center", "drill", once=True)
+
+    def _tls(self) -> bool:
+        return self._opened and bool(self._settings.listen.certificate)
+
+    def _tell(self) -> None:
+        address = console_address(self._settings, opened=self._opened)
+        say("")
+        say(f"  console  {address}/")
+        for role, link in self._links.items():
+            say(f"  sign in  {link}" if role == EVALUATION else f"  {TITLES[role]}\n           {link}")
+        if self._opened and not self._links:
+            say(f"  sign in  {address}/sign-in")
+        elif self._opened:
+            say("           (works once, for 15 minutes; a new one: fengsui link)")
+        else:
+            say("           Each works once, for 15 minutes, for one person alone; new ones: fengsui link")
+            say("           Until all are used, the center answers nothing else and serves this machine only.")
+        say("  stop     Ctrl-C")
+        say("")
 
     def _detecting(self) -> bool:
         folder, pids = self._supervisor.folder, self._supervisor.pids()
@@ -57,9 +77,11 @@ class Start:
         return all(gauge is not None and gauge.pid == pids.get(name) for name, gauge in gauges.items())
 
 
-def console_answers(listen: str) -> bool:
-    """Whether the console answers at its address."""
+def console_answers(listen: str, *, tls: bool = False) -> bool:
+    """Whether the console answers at its address; over TLS, whether somebody listens there."""
     host, port = host_port(listen)
+    if tls:
+        return _listens("" if host in ANY_ADDRESS else host, port)
     connection = http.client.HTTPConnection(host, port, timeout=1)
     try:
         connection.request("GET", "/healthz")
@@ -70,18 +92,26 @@ def console_answers(listen: str) -> bool:
         connection.close()
 
 
+def _listens(host: str, port: int) -> bool:
+    try:
+        socket.create_connection((host or "127.0.0.1", port), timeout=1).close()
+    except OSError:
+        return False
+    return True
+
+
 def say(text: str) -> None:
     """One line for the person at the terminal."""
     print(text, flush=True)
 
 
-def settings_of(folder: DataFolder) -> Settings:
-    """The settings of a data directory, made for evaluation where there are none; tells what it collects."""
+def settings_of(folder: DataFolder, *, evaluation: bool) -> Settings:
+    """The settings of a data directory, made where there are none; tells what it collects."""
     if folder.settings.exists():
         settings = read_settings(folder.settings)
         unreadable = local_logs("").unreadable
     else:
-        unreadable = write_evaluation(folder).unreadable
+        unreadable = write_first(folder, evaluation=evaluation).unreadable
         settings = read_settings(folder.settings)
     for source in settings.sources:
         if source.id.startswith("local-"):
@@ -91,44 +121,46 @@ def settings_of(folder: DataFolder) -> Settings:
     return settings
 
 
-def new_link(folder: DataFolder, settings: Settings, prepare: Callable[[DataFolder, str], None]) -> str:
-    """A sign-in link that works once; the data directory keeps only its SHA-256."""
-    token = secrets.token_urlsafe(32)
-    prepare(folder, hashlib.sha256(token.encode()).hexdigest())
-    return f"http://{settings.listen.console}/setup/{token}"
-
-
-def prepare_apart(folder: DataFolder, link_sha256: str) -> None:
-    """Prepare the data directory in a process of its own, so that this one stays small."""
-    command = [sys.executable, "-m", "soc_center.prepare", "--data", str(folder.root), "--link", link_sha256]
-    done = subprocess.run(command, check=False)  # noqa: S603 - our own module, no shell
+def prepare_apart(folder: DataFolder, mode: str, links: Mapping[str, str]) -> list[str]:
+    """Prepare the data directory in a process of its own, so that this one stays small; the roles that took a link."""
+    given = [part for role, digest in links.items() for part in ("--link", f"{role}={digest}")]
+    command = [sys.executable, "-m", "soc_center.prepare", "--data", str(folder.root), "--mode", mode, *given]
+    done = subprocess.run(command, check=False, stdout=subprocess.PIPE, text=True)  # noqa: S603 - our own module, no shell
     if done.returncode:
         raise Problem(str(folder.state), f"could not be prepared (exit {done.returncode})")
+    return done.stdout.split()
 
 
 def up(root: Path, *, evaluation: bool, drill: bool) -> None:
     """Start the center in a data directory and keep it running; raises Problem."""
-    if not evaluation:
-        raise Problem("fengsui up", "only --evaluation starts in this release; three administrators come with the next")
     os.umask(0o077)
     folder = DataFolder(root.resolve()).make()
     lock = FolderLock.take(folder.run / "up")
     forget_gauges(folder.run)
-    say(f"烽燧 fengsui · data in {folder.root} · evaluation mode: one person holds every role")
-    settings = settings_of(folder)
-    if not is_loopback(settings.listen.console):
+    what = "evaluation mode: one person holds every role" if evaluation else "three separated administrators"
+    say(f"烽燧 fengsui · data in {folder.root} · {what}")
+    settings = settings_of(folder, evaluation=evaluation)
+    if evaluation and not is_loopback(settings.listen.console):
         raise Problem(str(folder.settings), "listen.console: evaluation mode serves this machine only (127.0.0.1)")
     supervisor = Supervisor(folder, say)
-    link = new_link(folder, settings, prepare_apart)
+    links = first_links(folder, settings, evaluation=evaluation)
     for name in PROCESSES:
-        supervisor.add(name, f"soc_center.processes.{name}", *(["--evaluation"] if name == "serve" else []))
-    supervisor.run(Start(supervisor, settings, link, drill=drill).tick)
+        more = ["--evaluation"] if name == "serve" and evaluation else []
+        supervisor.add(name, f"soc_center.processes.{name}", *more)
+    supervisor.run(Start(supervisor, settings, links, evaluation=evaluation, drill=drill).tick)
     lock.release()
     say("stopped")
 
 
+def first_links(folder: DataFolder, settings: Settings, *, evaluation: bool) -> dict[str, str]:
+    """The links that this start needs: one of an evaluation, or those of the administrators not set up yet."""
+    mode, roles = ("evaluation", [EVALUATION]) if evaluation else ("real", list(TITLES))
+    address = console_address(settings, opened=evaluation)
+    return new_links(address, roles, partial(prepare_apart, folder, mode))
+
+
 def main() -> None:
-    """``fengsui up [--data DIR] --evaluation [--drill]``."""
+    """``fengsui up [--data DIR] [--evaluation] [--drill]``."""
     parser = argparse.ArgumentParser(prog="fengsui up", description="Start the whole center.")
     parser.add_argument("--data", type=Path, default=Path("var/data"), help="the data directory (var/data)")
     parser.add_argument("--evaluation", action="store_true", help="one person holds every role; loopback only")

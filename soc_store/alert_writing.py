@@ -10,12 +10,15 @@ import msgspec
 from sqlalchemy import Connection, RowMapping, bindparam, insert, select, text, update
 
 from soc_model.alert import ENTITY_VALUES, Alert, AlertDelta, AlertState
+from soc_model.audit import Act
 from soc_model.entity_value import entity_value
 from soc_model.finding import RuleCard
 from soc_model.layer import Level
+from soc_model.person import Actor
 from soc_model.problem import Problem
 from soc_model.scope import Scope
 from soc_store.alert_reading import read_alerts
+from soc_store.audit import write_act
 from soc_store.outbox import Notice, write_outbox
 from soc_store.packing import jsoned, storable
 from soc_store.sequence import next_numbers, read_number, set_number
@@ -98,6 +101,8 @@ def write_state(
     connection.execute(
         insert(alert_change).values(alert_id=alert_id, at=now, person=person, before=found.state, after=state)
     )
+    detail = {"before": found.state.value, "after": state.value, "rule": found.rule.id}
+    write_act(connection, Act.ALERT_STATE, Actor(name=person), f"alert {alert_id}", now, **detail)
     write_outbox(connection, [_notice(change, now, person=person)])
     return read_alerts(connection, scope, [alert_id])[0]
 

@@ -81,7 +81,7 @@ def file_of(kind: SegmentKind, day: str, layer: str, sequence: int) -> str:
     return f"{kind}/{day}/{layer}-{sequence:010d}.parquet"
 
 
-def digest_of(entry: Entry) -> str:
+def digest_of(entry: msgspec.Struct) -> str:
     """The digest of an entry over all its other fields, as hex."""
     return sha256(msgspec.json.encode(msgspec.structs.replace(entry, digest=""), order="sorted")).hexdigest()
 

@@ -11,17 +11,33 @@ from soc_model.alert import Alert, AlertDelta, AlertState, OutboxItem
 from soc_model.layer import Level
 from soc_model.scope import Scope
 from soc_model.session import Session
-from soc_store.access import delete_session, link_used_ever, read_session, use_link, write_link, write_session
+from soc_store.access import (
+    delete_session,
+    link_used_ever,
+    read_session,
+    touch_due,
+    touch_session,
+    use_link,
+    write_link,
+    write_session,
+)
 from soc_store.alert_filter import AlertCounts, AlertFilter, AlertPage, Sort
 from soc_store.alert_reading import read_alerts, read_counts, read_histogram, read_page
 from soc_store.alert_writing import write_state, write_tick
+from soc_store.api_keys import ApiKeys
+from soc_store.audit import AuditLog
+from soc_store.enrolment import Enrolments
+from soc_store.interfaces import AuditStore, EnrolmentStore, KeyStore, PeopleStore, SignInStore
 from soc_store.jobs import Jobs
 from soc_store.leftovers import Leftover, drop_slice
 from soc_store.migration import back_up, check_revision
 from soc_store.migration import migrate as bring_up_to_date
+from soc_store.mode import Mode, claim_mode, read_mode
 from soc_store.outbox import read_outbox
+from soc_store.people import People
 from soc_store.schedules import Schedules
 from soc_store.sequence import read_number
+from soc_store.sign_ins import SignIns
 from soc_store.state_database import open_engine, writing
 
 __all__ = ["AlertCounts", "AlertFilter", "AlertPage", "Sort", "State", "back_up"]
@@ -34,6 +50,11 @@ class State:
         self._engine = engine
         self.jobs = Jobs(engine)
         self.schedules = Schedules(engine)
+        self.people: PeopleStore = People(engine)
+        self.enrolments: EnrolmentStore = Enrolments(engine)
+        self.sign_ins: SignInStore = SignIns(engine)
+        self.keys: KeyStore = ApiKeys(engine)
+        self.audit: AuditStore = AuditLog(engine)
 
     @classmethod
     def open(cls, url: str, migrate: bool = False) -> "State":
@@ -141,6 +162,14 @@ class State:
         with self._engine.begin() as connection:
             return read_session(connection, token_sha256, now)
 
+    def touch_session(self, token_sha256: str, now: int) -> None:
+        """Say that a session was used now, to the minute."""
+        with self._engine.begin() as connection:
+            due = touch_due(connection, token_sha256, now)
+        if due:
+            with writing(self._engine) as connection:
+                touch_session(connection, token_sha256, now)
+
     def end_session(self, token_sha256: str) -> None:
         """Forget a session."""
         with writing(self._engine) as connection:
@@ -150,3 +179,13 @@ class State:
         """How many of at most ``limit`` rows older than ``before`` were let go of, in one short write."""
         with writing(self._engine) as connection:
             return drop_slice(connection, what, before, limit)
+
+    def mode(self) -> Mode | None:
+        """Whether this is an evaluation or real; None before the first start."""
+        with self._engine.begin() as connection:
+            return read_mode(connection)
+
+    def claim_mode(self, mode: Mode) -> None:
+        """Make it that for ever; ``Problem`` when it is the other."""
+        with writing(self._engine) as connection:
+            claim_mode(connection, mode)

@@ -109,6 +109,7 @@ link = Table(
     Column("purpose", String, nullable=False),
     Column("expires", BigInteger, nullable=False),
     Column("used", BigInteger),
+    Column("person_id", Integer),  # null: the link of an evaluation
 )
 
 session = Table(
@@ -117,6 +118,92 @@ session = Table(
     Column("token_sha256", String, primary_key=True),
     Column("expires", BigInteger, nullable=False, index=True),
     Column("body", Text, nullable=False),
+    Column("person_id", Integer, nullable=False, server_default="0", index=True),
+    Column("last_seen", BigInteger, nullable=False, server_default="0"),
+)
+
+person = Table(
+    "person",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False),  # empty until chosen at the first link
+    Column("name_key", String, unique=True),  # soc_model.person.name_key, null until then
+    Column("units", Text),  # JSON, null: every unit
+    Column("created", BigInteger, nullable=False),
+    Column("disabled", Boolean, nullable=False),
+    Column("set_up", BigInteger),
+    Column("password", Text),  # Argon2id, as PHC string
+    Column("password_at", BigInteger),
+    Column("totp_secret", String),
+    Column("totp_step", BigInteger, nullable=False),  # the last one accepted: no code works twice
+    Column("last_sign_in", BigInteger),
+)
+
+#: A trigger of the migration refuses an administrator's role beside any other one, whoever writes it.
+person_role = Table(
+    "person_role",
+    tables,
+    Column("person_id", Integer, ForeignKey("person.id"), primary_key=True),
+    Column("role", String, primary_key=True),
+)
+
+recovery_code = Table(
+    "recovery_code",
+    tables,
+    Column("person_id", Integer, ForeignKey("person.id"), primary_key=True),
+    Column("code_sha256", String, primary_key=True),
+    Column("used", BigInteger),
+)
+
+#: What was chosen at a link but is not proved yet, known by the cookie of the browser that opened the link.
+enrolment = Table(
+    "enrolment",
+    tables,
+    Column("token_sha256", String, primary_key=True),
+    Column("expires", BigInteger, nullable=False),
+    Column("body", Text, nullable=False),
+)
+
+#: Failed sign-ins by subject: ``name:`` with the digest of a name, known or not, and ``address:``.
+login_failure = Table(
+    "login_failure",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("subject", String, nullable=False),
+    Column("at", BigInteger, nullable=False, index=True),
+    Index("login_failure_by_subject", "subject", "at"),
+)
+
+api_key = Table(
+    "api_key",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("name", String, nullable=False),
+    Column("prefix", String, nullable=False),
+    Column("token_sha256", String, nullable=False, unique=True),
+    Column("role", String, nullable=False),
+    Column("units", Text),
+    Column("created", BigInteger, nullable=False),
+    Column("created_by", String, nullable=False),
+    Column("expires", BigInteger, nullable=False),
+    Column("revoked", BigInteger),
+    Column("last_used", BigInteger),
+)
+
+#: A chain: each entry holds the digest of the one before. Triggers of the migration refuse changes and removals.
+audit = Table(
+    "audit",
+    tables,
+    Column("seq", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("act", String, nullable=False, index=True),
+    Column("actor", String, nullable=False),
+    Column("subject", String, nullable=False),
+    Column("address", String, nullable=False),
+    Column("detail", Text, nullable=False),  # JSON
+    Column("alg", String, nullable=False),
+    Column("previous", String, nullable=False),
+    Column("digest", String, nullable=False),
 )
 
 job = Table(

@@ -32,6 +32,10 @@ NAVIGATION = (
     ("assets", "/assets", Right.ASSETS_READ, words.N_("Assets")),
     ("jobs", "/jobs", Right.JOBS_READ, words.N_("Jobs")),
     ("health", "/health", Right.HEALTH_READ, words.N_("Health")),
+    ("people", "/people", Right.PEOPLE_READ, words.N_("People")),
+    ("key", "/keys", Right.KEYS_MANAGE, words.N_("API keys")),
+    ("audit", "/audit", Right.AUDIT_READ, words.N_("Audit")),
+    ("account", "/account", Right.SESSION_OWN, words.N_("My account")),
 )
 
 

@@ -3,10 +3,13 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
+from soc_api.password import COMMON_ONE, HOLDS_NAME, TOO_LONG, TOO_WEAK
 from soc_model.alert import AlertState
 from soc_model.asset import AssetClass, AssetKind, AssetState, Importance
+from soc_model.audit import Act
 from soc_model.job import JobState
 from soc_model.layer import Layer, Level, Realm
+from soc_model.problem import Problem
 from soc_model.right import Role
 from soc_model.sighting import Relation
 from soc_model.source import Trust
@@ -53,6 +56,9 @@ ROLES: Mapping[str, str] = MappingProxyType(
         Role.SECURITY_ADMINISTRATOR: N_("Security administrator"),
         Role.AUDIT_ADMINISTRATOR: N_("Audit administrator"),
         Role.ANALYST: N_("Analyst"),
+        Role.COMPLIANCE_OFFICER: N_("Compliance officer"),
+        Role.VIEWER: N_("Viewer"),
+        Role.EXTERNAL_SYSTEM: N_("External system"),
     }
 )
 #: The caches whose keys senders choose.
@@ -179,11 +185,76 @@ LOSS_HELP: Mapping[str, str] = MappingProxyType(
     }
 )
 OVERLOAD_HELP = N_("What overload has cost since the start; all zero is well")
+ACTS: Mapping[str, str] = MappingProxyType(
+    {
+        Act.SIGN_IN: N_("Signed in"),
+        Act.SIGN_IN_FAILED: N_("Sign-in failed"),
+        Act.SIGN_IN_LOCKED: N_("Locked after failures"),
+        Act.SIGN_OUT: N_("Signed out"),
+        Act.RECOVERY_USED: N_("Recovery code used"),
+        Act.LINK_MADE: N_("Link made"),
+        Act.LINK_USED: N_("Link used"),
+        Act.PERSON_MADE: N_("Person made"),
+        Act.PERSON_SET_UP: N_("Person set up"),
+        Act.PERSON_DISABLED: N_("Person disabled"),
+        Act.PERSON_ENABLED: N_("Person enabled"),
+        Act.ROLES_CHANGED: N_("Roles changed"),
+        Act.PASSWORD_CHANGED: N_("Password changed"),
+        Act.CODE_CHANGED: N_("One-time codes enrolled anew"),
+        Act.SESSION_REVOKED: N_("Session ended"),
+        Act.KEY_MADE: N_("Key made"),
+        Act.KEY_REVOKED: N_("Key revoked"),
+        Act.ALERT_STATE: N_("Alert state changed"),
+        Act.AUDIT_READ: N_("Audit record read"),
+    }
+)
+BAD_ACTS = frozenset({Act.SIGN_IN_FAILED, Act.SIGN_IN_LOCKED})
+#: Complaints about what was typed, by what the Problem says; one that is not here is shown as it is.
+COMPLAINTS: Mapping[str, str] = MappingProxyType(
+    {
+        TOO_LONG: N_("The password may have 128 characters at the most."),
+        TOO_WEAK: N_(
+            "The password needs 12 characters, or 8 with three of: small letters, capitals, digits, other characters."
+        ),
+        HOLDS_NAME: N_("The password must not contain the user name."),
+        COMMON_ONE: N_("This password is one of those that attackers try first."),
+        "the two are not the same": N_("The two passwords are not the same."),
+        "must have 2 to 40 characters": N_("The user name must have 2 to 40 characters."),
+        "may have letters, digits and . _ - @ only": N_("The user name may have letters, digits and . _ - @ only."),
+        "is taken": N_("This user name is taken."),
+        "is not right": N_("The password is not right."),
+        "too many wrong ones; try again in a quarter of an hour": N_(
+            "Too many wrong passwords. Try again in a quarter of an hour."
+        ),
+        "is not right; look at the clock of the device, and try the next one": N_(
+            "This code is not right. Look at the clock of the device, and try the next code."
+        ),
+        "nobody changes their own roles": N_("Nobody changes their own roles."),
+        "nobody disables themselves": N_("Nobody disables themselves."),
+        "an administrator's link is made on the terminal: fengsui link": N_(
+            "An administrator's link is made on the terminal: fengsui link --person NAME"
+        ),
+        "is disabled": N_("This person is disabled."),
+        "there is no such unit": N_("There is no such unit."),
+        "must be 1 to 366": N_("A key is valid for 1 to 366 days."),
+    }
+)
+ALONE = N_("An administrator's role stands alone: it cannot be combined with another role.")
+LAST = N_("The last of each of the three administrators stays.")
+
+
+def complaint(problem: Problem) -> str:
+    """What a page says of a problem, to be translated."""
+    if "stands alone" in problem.what:
+        return ALONE
+    return LAST if problem.what.startswith("the last ") else COMPLAINTS.get(problem.what, problem.what)
+
+
 #: Error pages: what happened, and what to do.
 ERRORS: Mapping[int, tuple[str, str]] = MappingProxyType(
     {
         400: (N_("The request cannot be understood"), N_("Check the address or the query and try again.")),
-        401: (N_("Not signed in"), N_("Open a sign-in link from the terminal.")),
+        401: (N_("Not signed in"), N_("Sign in and try again.")),
         403: (N_("Not allowed"), N_("Your role does not include this. Ask the security administrator.")),
         404: (N_("Not found"), N_("It may have been removed, or it lies outside your units.")),
         405: (N_("Not possible here"), N_("Go back and use the buttons of the page.")),
@@ -192,10 +263,11 @@ ERRORS: Mapping[int, tuple[str, str]] = MappingProxyType(
             N_("Links work once and for 15 minutes. Make a new one on the terminal:"),
         ),
         422: (N_("The request cannot be understood"), N_("Check the address or the query and try again.")),
+        429: (N_("Too much at once"), N_("Wait a moment and try again.")),
         500: (N_("The center made a mistake"), N_("Its log says more. What was acknowledged is not lost.")),
         503: (
-            N_("Waiting for the first sign-in"),
-            N_("Open the one-time link that stands on the terminal where the center was started."),
+            N_("Waiting to be set up"),
+            N_("Open the one-time links that stand on the terminal where the center was started."),
         ),
     }
 )

@@ -8,12 +8,12 @@ import asyncio
 import contextlib
 import os
 import sys
+from dataclasses import dataclass
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 
 import uvicorn
-from fastapi import FastAPI
 
 from soc_api.app import create_app
 from soc_api.job_services import JobServices
@@ -24,6 +24,7 @@ from soc_center.health import health
 from soc_center.job_kind import kind_names
 from soc_center.job_request import request_cancel, request_job
 from soc_center.life import leash_gone, leashed
+from soc_center.link import console_listen
 from soc_center.metrics_token import scraper
 from soc_center.query_client import QueryClient
 from soc_center.reload_report import ask
@@ -36,6 +37,8 @@ from soc_store.source_report import source_reports, with_counts
 from soc_store.state import State
 
 POLL_S = 1.0
+#: So that the last administrator still sees the recovery codes.
+MOVE_S = 2.0
 
 
 class OutboxBell:
@@ -57,13 +60,36 @@ class OutboxBell:
             await asyncio.wait_for(self._rung.wait(), POLL_S)
 
 
-def services(folder: DataFolder, settings: Settings, queries: QueryClient, bell: OutboxBell) -> Services:
-    """What the app is given; raises Problem."""
-    state = State.open(folder.state_url, migrate=False)
+@dataclass(slots=True, kw_only=True)
+class Place:
+    """What is served and where: loopback only, until the center is set up."""
+
+    folder: DataFolder
+    settings: Settings
+    state: State
+    evaluation: bool
+    opened: bool = False
+
+    @property
+    def listen(self) -> str:
+        return console_listen(self.settings, opened=self.opened)
+
+    @property
+    def tls(self) -> bool:
+        return self.opened and bool(self.settings.listen.certificate)
+
+    def look(self) -> bool:
+        """Whether the center is set up now."""
+        return self.evaluation or not self.state.people.missing_administrators()
+
+
+def services(place: Place, queries: QueryClient, bell: OutboxBell) -> Services:
+    """What the app is given."""
+    folder, settings = place.folder, place.settings
     assets = Assets.open(folder.state_url)
     return Services(
-        state=state,
-        jobs=job_services(folder, state),
+        state=place.state,
+        jobs=job_services(folder, place.state),
         assets=assets,
         search_events=queries.search_events,
         search_findings=queries.search_findings,
@@ -75,10 +101,10 @@ def services(folder: DataFolder, settings: Settings, queries: QueryClient, bell:
         reload_rules=lambda person: ask(folder.run, person),
         wait_for_outbox=bell.wait,
         now=now_us,
-        evaluation=True,
+        evaluation=place.evaluation,
         version=version("fengsui"),
         hosts=["127.0.0.1", "localhost", "[::1]", *settings.hosts],
-        secure_cookie=not is_loopback(settings.listen.console),
+        secure_cookie=place.tls,
         name=settings.name,
         units={unit.id: unit.name for unit in settings.units},
         link_command=f"fengsui link --data {folder.root}",
@@ -98,13 +124,25 @@ def job_services(folder: DataFolder, state: State) -> JobServices:
     )
 
 
-async def serve(folder: DataFolder, settings: Settings) -> None:
-    """Serve until SIGTERM or the end of the supervisor."""
-    queries = QueryClient(folder.root)
-    app: FastAPI = create_app(services(folder, settings, queries, OutboxBell(folder.run)))
-    host, port = host_port(settings.listen.console)
+async def serve(place: Place) -> None:
+    """Serve until SIGTERM or the end of the supervisor; moves to where the settings say once the center is set up."""
+    queries, bell = QueryClient(place.folder.root), OutboxBell(place.folder.run)
+    telling = asyncio.create_task(_tell(place.folder))
+    try:
+        place.opened = place.look()
+        while await _serve_here(place, queries, bell):
+            place.opened = True
+    finally:
+        telling.cancel()
+        await queries.close()
+
+
+async def _serve_here(place: Place, queries: QueryClient, bell: OutboxBell) -> bool:
+    """Serve at one address; whether it ended because the center was set up, which changes the address."""
+    host, port = host_port(place.listen)
+    tls = {"ssl_certfile": place.settings.listen.certificate, "ssl_keyfile": place.settings.listen.private_key}
     config = uvicorn.Config(
-        app,
+        create_app(services(place, queries, bell)),
         host=host,
         port=port,
         log_level="warning",
@@ -112,16 +150,29 @@ async def serve(folder: DataFolder, settings: Settings) -> None:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=2,
+        **(tls if place.tls else {}),  # type: ignore[arg-type]
     )
     server = uvicorn.Server(config)
     if leashed():
         asyncio.get_running_loop().add_reader(0, lambda: _follow_leash(server))
-    telling = asyncio.create_task(_tell(folder))
+    moving = asyncio.create_task(_move(place, server))
     try:
         await server.serve()
     finally:
-        telling.cancel()
-        await queries.close()
+        moving.cancel()
+    return moving.done() and not moving.cancelled() and moving.result()
+
+
+async def _move(place: Place, server: uvicorn.Server) -> bool:
+    """Ends the server once the center is set up, where that changes its address; else never returns."""
+    wanted = (console_listen(place.settings, opened=True), bool(place.settings.listen.certificate))
+    if place.opened or wanted == (place.listen, False):
+        await asyncio.Event().wait()
+    while not await asyncio.to_thread(place.look):
+        await asyncio.sleep(POLL_S)
+    await asyncio.sleep(MOVE_S)
+    server.should_exit = True
+    return True
 
 
 def _follow_leash(server: uvicorn.Server) -> None:
@@ -138,7 +189,7 @@ async def _tell(folder: DataFolder) -> None:
 
 
 def main() -> None:
-    """``python -m soc_center.processes.serve --data DIR --evaluation``."""
+    """``python -m soc_center.processes.serve --data DIR [--evaluation]``."""
     parser = argparse.ArgumentParser(prog="fengsui serve", description="Serve the API and the console.")
     parser.add_argument("--data", type=Path, required=True, help="the data directory")
     parser.add_argument("--evaluation", action="store_true", help="one person holds every role; loopback only")
@@ -146,13 +197,13 @@ def main() -> None:
     folder = DataFolder(arguments.data.resolve())
     try:
         settings = read_settings(folder.settings)
-        if not arguments.evaluation:
-            raise Problem("fengsui serve", "only --evaluation is served in this release")
-        if not is_loopback(settings.listen.console):
+        if arguments.evaluation and not is_loopback(settings.listen.console):
             raise Problem(str(folder.settings), "listen.console: evaluation mode serves this machine only (127.0.0.1)")
+        state = State.open(folder.state_url, migrate=False)
+        state.claim_mode("evaluation" if arguments.evaluation else "real")
         if leashed():
             os.set_blocking(0, False)
-        asyncio.run(serve(folder, settings))
+        asyncio.run(serve(Place(folder=folder, settings=settings, state=state, evaluation=arguments.evaluation)))
     except Problem as problem:
         print(f"fengsui: {problem}", file=sys.stderr, flush=True)
         sys.exit(USAGE)

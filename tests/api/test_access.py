@@ -5,7 +5,7 @@ from collections.abc import Callable
 import pytest
 from starlette.testclient import TestClient
 
-from soc_model.right import Role
+from soc_model.right import PEOPLE_ROLES, Role
 from tests.api.conftest import ORIGIN, a_client
 from tests.api.world import HOUR_US, World
 
@@ -23,6 +23,7 @@ def test_pages_send_strangers_to_the_sign_in_page(client: TestClient) -> None:
     assert client.get("/alerts").headers["location"] == "/sign-in"
     page = client.get("/sign-in")
     assert page.status_code == 200
+    assert {f'name="{name}"' for name in ("name", "password", "code")} <= set(page.text.split())
     assert "fengsui link" in page.text
 
 
@@ -60,7 +61,20 @@ def test_signing_out_ends_the_session_itself(signed_in: SignIn, world: World) ->
         {"Origin": ORIGIN, "Sec-Fetch-Site": "cross-site"},
     ],
 )
-@pytest.mark.parametrize("path", ["/sign-out", "/alerts/1/state", "/api/v1/alerts/1/state", "/setup/x"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "/sign-out",
+        "/alerts/1/state",
+        "/api/v1/alerts/1/state",
+        "/setup/x",
+        "/setup",
+        "/sign-in",
+        "/people",
+        "/api/v1/people",
+        "/keys",
+    ],
+)
 def test_an_unsafe_method_from_elsewhere_is_refused(signed_in: SignIn, path: str, headers: dict[str, str]) -> None:
     client = signed_in()
     assert client.post(path, headers=headers).status_code == 403
@@ -88,10 +102,12 @@ def test_only_our_own_host_names_are_answered(client: TestClient, host: str, sta
 
 
 def test_the_first_page_is_one_the_role_may_read(signed_in: SignIn) -> None:
-    landed = {role: signed_in(role).get("/").headers["location"] for role in Role}
+    landed = {role: signed_in(role).get("/").headers["location"] for role in PEOPLE_ROLES}
     assert landed == {
         Role.SYSTEM_ADMINISTRATOR: "/sources",
         Role.SECURITY_ADMINISTRATOR: "/alerts",
         Role.AUDIT_ADMINISTRATOR: "/health",
         Role.ANALYST: "/alerts",
+        Role.COMPLIANCE_OFFICER: "/alerts",
+        Role.VIEWER: "/alerts",
     }

@@ -116,7 +116,7 @@ def test_more_rows_follow_without_gap(world: World, signed_in: SignIn) -> None:
 
 
 def test_drill_is_marked_and_never_hidden_silently(fresh: World) -> None:
-    fresh.open_up()
+    fresh.administrators()
     fresh.evaluation = False
     client, world = a_client(create_app(fresh.services())), fresh
     client.cookies.set("fengsui", world.session(*Role))

@@ -55,7 +55,7 @@ def test_without_evaluation_no_link_signs_in(fresh: World) -> None:
     fresh.link()
     fresh.evaluation = False
     client = a_client(create_app(fresh.services()))
-    assert client.post(f"/setup/{LINK}").status_code == 503
+    assert client.post(f"/setup/{LINK}").status_code == 410
     assert not fresh.state.link_used_ever()
 
 

@@ -5,22 +5,28 @@ import hashlib
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import msgspec
+import pyotp
+from argon2 import PasswordHasher
 
 from risk_assessment.fold import fold, spoken_of
 from risk_assessment.room import Room
 from soc_api.job_services import JobServices
+from soc_api.one_time_code import STEP_US
 from soc_api.services import Health, ProcessHealth, Services
 from soc_model.alert import Alert, AlertDelta
+from soc_model.audit import AuditFilter
 from soc_model.event import COLUMNS
 from soc_model.finding import Finding, RuleCard
 from soc_model.job import Job
 from soc_model.layer import Layer, Level, Realm
+from soc_model.person import ApiKey, Enrolment, Person
 from soc_model.problem import Problem
-from soc_model.right import Role
+from soc_model.right import ADMINISTRATORS, KEY_RIGHTS, Right, Role, rights_of
 from soc_model.scope import Scope
 from soc_model.session import Session
 from soc_model.sighting import EntityKind, Relation, Sighting
@@ -28,6 +34,7 @@ from soc_model.source import Source, Trust
 from soc_store.asset_query import FoldCursor
 from soc_store.assets import Assets
 from soc_store.manifest import Partition
+from soc_store.people import CENTER
 from soc_store.search import EventPage, EventQuery, FindingPage, FindingQuery
 from soc_store.source_report import SourceReport
 from soc_store.state import State
@@ -38,6 +45,14 @@ HOSTILE = (
     "<script>alert(1)</script> javascript:alert(2) \u202egpj.exe\u202c \x1b[31mred\x07 \"'><img src=x onerror=alert(3)>"
 )
 LINK = "a-setup-token-for-tests"
+PASSWORD = "beacons on nine towers"
+SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
+
+
+@cache
+def _hashed(password: str) -> str:
+    """Hashed weakly, for speed; the hash says so itself and is checked all the same."""
+    return PasswordHasher(time_cost=1, memory_cost=64, parallelism=1).hash(password)
 
 
 @dataclass(slots=True)
@@ -57,6 +72,7 @@ class World:
     offset: int = 0
     evaluation: bool = True
     woken: list[str] = field(default_factory=list)
+    keys: int = 0
 
     def now(self) -> int:
         return self.now_us
@@ -128,6 +144,7 @@ class World:
     def session(self, *roles: Role, units: frozenset[str] | None = None, token: str = "") -> str:
         """The cookie value of a new session with these roles."""
         token = token or f"token-{'-'.join(roles)}-{units}"
+        self.state.end_session(hashlib.sha256(token.encode()).hexdigest())
         made = Session(
             person="tester",
             roles=frozenset(roles),
@@ -137,6 +154,56 @@ class World:
         )
         self.state.start_session(hashlib.sha256(token.encode()).hexdigest(), made)
         return token
+
+    def person(self, name: str, *roles: Role, password: str = PASSWORD) -> Person:
+        """Somebody who is set up: their secret is ``SECRET``, their recovery codes are none."""
+        made = self.state.people.make(name, frozenset(roles), CENTER, self.now_us)
+        link, cookie = hashlib.sha256(f"link {name}".encode()).hexdigest(), hashlib.sha256(name.encode()).hexdigest()
+        self.state.people.invite(made.id, link, self.now_us + 15 * MINUTE_US, CENTER, self.now_us)
+        chosen = Enrolment(
+            person_id=made.id,
+            name=name,
+            password=_hashed(password),
+            totp_secret=SECRET,
+            expires=self.now_us + MINUTE_US,
+        )
+        assert self.state.enrolments.begin(link, cookie, chosen, "", self.now_us)
+        done = self.state.enrolments.complete(cookie, 0, [hashlib.sha256(b"none").hexdigest()], "", self.now_us)
+        assert done is not None
+        return done
+
+    def administrators(self) -> None:
+        """One of each separated administrator, named after the role: a center that is set up for real."""
+        for role in sorted(ADMINISTRATORS):
+            self.person(role.value.partition("_")[0], role)
+
+    def code(self, step: int = 0) -> str:
+        """The one-time code of now, or of so many steps from now."""
+        return pyotp.TOTP(SECRET).generate_otp(self.now_us // STEP_US + step)
+
+    def key(self, role: Role, units: frozenset[str] | None = None, days: int = 90) -> str:
+        """A new key."""
+        self.keys += 1
+        token = f"fsk_{self.keys}-{role}"
+        wanted = ApiKey(
+            id=0,
+            name="tests",
+            prefix=token[:12],
+            role=role,
+            units=units,
+            created=0,
+            created_by="",
+            expires=self.now_us + days * 24 * HOUR_US,
+        )
+        self.state.keys.make(hashlib.sha256(token.encode()).hexdigest(), wanted, CENTER, self.now_us)
+        return token
+
+    def key_rights(self, role: Role) -> frozenset[Right]:
+        return rights_of({role}) & KEY_RIGHTS
+
+    def acts(self) -> list[str]:
+        """The acts of the audit record, oldest first."""
+        return [entry.act.value for entry in reversed(self.state.audit.entries(AuditFilter(limit=500)))]
 
     def _seen(self, scope: Scope, source_id: str) -> bool:
         return any(each.id == source_id and scope.sees(each.unit, each.realm) for each in self.sources)

@@ -14,6 +14,7 @@ let stream = null;
 let waiting = 0;
 let timer = null;
 let before = new Set();
+let unattended = false;
 
 const ids = () => new Set([...document.querySelectorAll("tr.row")].map((row) => `${row.dataset.id}:${row.dataset.seen}`));
 // Whoever reads further down, has loaded more rows or is typing is not disturbed: the rows wait behind a button.
@@ -36,7 +37,9 @@ function refresh() {
   waiting = 0;
   count();
   before = ids();
+  unattended = true;
   apply();
+  unattended = false;
 }
 
 function soon() {
@@ -101,5 +104,9 @@ document.addEventListener("htmx:afterSettle", (event) => {
     row.classList.toggle("arrived", !before.has(`${row.dataset.id}:${row.dataset.seen}`));
   }
   before = new Set();
+});
+// What the page asks for by itself is no sign that somebody sits before it: an idle session still ends.
+document.addEventListener("htmx:configRequest", (event) => {
+  if (unattended) event.detail.headers["X-Unattended"] = "1";
 });
 start();

@@ -1,0 +1,165 @@
+"""My account: password, one-time codes, recovery codes and sessions of whoever is signed in."""
+
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Form, HTTPException, Request, Response
+from fastapi import Path as InPath
+from starlette.responses import RedirectResponse
+
+from soc_api.access import LINK_US, actor_of, address_of, drop_cookie, own_digest, services_of
+from soc_api.console.console import Console
+from soc_api.console.views.setup import OVER, WRONG_CODE
+from soc_api.one_time_code import (
+    fresh_step,
+    grouped,
+    new_recovery_codes,
+    new_secret,
+    recovery_digest,
+    secret_picture,
+)
+from soc_api.password import check_password
+from soc_api.rights import needs
+from soc_api.sign_in import Refused, password_right, passwords_of
+from soc_model.person import Enrolment
+from soc_model.problem import Problem
+from soc_model.right import Right
+from soc_model.session import Session
+from soc_store.access import ID_LETTERS
+
+router = APIRouter(prefix="/account", include_in_schema=False)
+Own = Annotated[Session, needs(Right.SESSION_OWN)]
+Text = Annotated[str, Form(max_length=200)]
+SessionId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$")]
+
+
+@router.get("")
+def account_page(request: Request, session: Own) -> Response:
+    """The page; of an evaluation's session there is nothing to change."""
+    return _account(request, session)
+
+
+@router.post("/password")
+def change_password(
+    request: Request, session: Own, current: Text = "", password: Text = "", again: Text = ""
+) -> Response:
+    """Another password; every other session ends."""
+    try:
+        _prove(request, session, current)
+        check_password(password, session.person)
+        if password != again:
+            raise Problem("password", "the two are not the same")
+    except Problem as problem:
+        return _account(request, session, problem)
+    with passwords_of(request).turn() as hashing:
+        hashed = hashing.hash(password)
+    services = services_of(request)
+    actor = actor_of(request, session)
+    services.state.sign_ins.change_password(session.person_id, hashed, own_digest(request), actor, services.now())
+    return RedirectResponse("/account", status_code=303)
+
+
+@router.post("/code")
+def begin_code(request: Request, session: Own, current: Text = "") -> Response:
+    """A new secret for the one-time codes, shown after the password was right; the old one holds until it is proved."""
+    try:
+        _prove(request, session, current)
+    except Problem as problem:
+        return _account(request, session, problem)
+    services = services_of(request)
+    expires = services.now() + LINK_US
+    chosen = Enrolment(
+        person_id=session.person_id, name=session.person, password="", totp_secret=new_secret(), expires=expires
+    )
+    services.state.enrolments.begin_own(own_digest(request), chosen, services.now())
+    return RedirectResponse("/account/code", status_code=303)
+
+
+@router.get("/code")
+def code_page(request: Request, session: Own) -> Response:
+    """The new secret."""
+    return _code(request, session)
+
+
+@router.post("/code/confirm")
+def confirm_code(request: Request, session: Own, code: Text = "") -> Response:
+    """New recovery codes, once a code has proved that the device holds the secret."""
+    services, found = services_of(request), _under_way(request)
+    step = fresh_step(code, found.totp_secret, 0, services.now())
+    if step is None:
+        services.state.enrolments.failed(own_digest(request), services.now())
+        return _code(request, session, Problem("code", WRONG_CODE))
+    codes = new_recovery_codes()
+    kept = [recovery_digest(found.person_id, each) or "" for each in codes]
+    person = services.state.enrolments.complete(own_digest(request), step, kept, address_of(request), services.now())
+    if person is None:
+        raise HTTPException(410, OVER)
+    return _page(request, session, "setup_codes.html", codes=codes, person=person)
+
+
+@router.post("/sessions/end")
+def end_sessions(request: Request, session: Own) -> Response:
+    """Sign out everywhere, here too."""
+    services = services_of(request)
+    services.state.sign_ins.revoke(session.person_id, actor_of(request, session), services.now())
+    services.state.end_session(own_digest(request))
+    response = RedirectResponse("/sign-in", status_code=303)
+    drop_cookie(response, services)
+    return response
+
+
+@router.post("/sessions/{session_id}/end")
+def end_session(request: Request, session: Own, session_id: SessionId) -> Response:
+    """End one session of one's own."""
+    services = services_of(request)
+    actor = actor_of(request, session)
+    if session.person_id:
+        services.state.sign_ins.revoke(session.person_id, actor, services.now(), only=session_id)
+    return RedirectResponse("/account", status_code=303)
+
+
+def _prove(request: Request, session: Session, password: str) -> None:
+    """Raise Problem unless this is the person's password."""
+    if not session.person_id:
+        raise Problem("current", "an evaluation has no password")
+    right = password_right(request, session.person, password)
+    if isinstance(right, Refused):
+        raise Problem("current", "too many wrong ones; try again in a quarter of an hour")
+    if not right:
+        raise Problem("current", "is not right")
+
+
+def _under_way(request: Request) -> Enrolment:
+    services = services_of(request)
+    found = services.state.enrolments.under_way(own_digest(request), services.now())
+    if found is None:
+        raise HTTPException(410, OVER)
+    return found
+
+
+def _account(request: Request, session: Session, problem: Problem | None = None) -> Response:
+    services = services_of(request)
+    known = session.person_id
+    return _page(
+        request,
+        session,
+        "account.html",
+        400 if problem else 200,
+        problem=problem,
+        person=services.state.people.one(known) if known else None,
+        sessions=services.state.sign_ins.sessions(known, services.now()) if known else [],
+        codes_left=services.state.sign_ins.codes_left(known) if known else 0,
+        own_id=own_digest(request)[:ID_LETTERS],
+    )
+
+
+def _code(request: Request, session: Session, problem: Problem | None = None) -> Response:
+    found = _under_way(request)
+    picture = secret_picture(found.totp_secret, found.name, services_of(request).name)
+    secret = grouped(found.totp_secret)
+    status = 400 if problem else 200
+    return _page(request, session, "account_code.html", status, picture=picture, secret=secret, problem=problem)
+
+
+def _page(request: Request, session: Session, template: str, status: int = 200, **context: Any) -> Response:
+    console: Console = request.app.state.console
+    return console.page(request, template, session, status=status, **context)

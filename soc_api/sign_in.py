@@ -1,0 +1,82 @@
+"""Signing in: name, password and a one-time or recovery code; one answer for whatever of them is not right.
+
+Every try is counted before the password is looked at; the same work is done for a name nobody has.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from fastapi import Request
+
+from soc_api.access import IDLE_US, address_of, blank_session, digest, new_token, services_of
+from soc_api.one_time_code import fresh_step, recovery_digest
+from soc_api.password import Passwords
+from soc_model.person import Credentials, Person
+from soc_store.sign_ins import Proof
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Refused:
+    """Why not, as far as it may be told; ``until`` (µs) is when a locked name or address may try again."""
+
+    why: Literal["wrong", "locked"]
+    until: int = 0
+
+
+def sign_in(request: Request, name: str, password: str, code: str) -> str | Refused:
+    """The token of a new session; raises Busy."""
+    services, address = services_of(request), address_of(request)
+    store, now = services.state.sign_ins, services.now()
+    with passwords_of(request).turn() as hashing:
+        tried = store.attempt(name, address, now)
+        if tried.locked_until:
+            return Refused(why="locked", until=tried.locked_until)
+        known = store.credentials(name)
+        right = hashing.matches(known.password if known else None, password)
+    proof = _proof(known, code, now) if known and right else None
+    if known and proof:
+        token, started = new_token(), blank_session(request, idle=IDLE_US)
+        if store.accept(tried, known.person.id, proof, started, token_sha256=digest(token), now=now):
+            return token
+    store.failed(tried, known.person if known else None, address, now)
+    return Refused(why="wrong")
+
+
+def start_session(request: Request, person: Person) -> str:
+    """The token of a session for somebody who has just proved password and code at their link."""
+    services, token = services_of(request), new_token()
+    started = blank_session(request, idle=IDLE_US)
+    services.state.sign_ins.start(person, started, token_sha256=digest(token), now=services.now())
+    return token
+
+
+def password_right(request: Request, name: str, password: str) -> bool | Refused:
+    """Whether it is this person's password; asked again before what matters, and counted like a sign-in."""
+    services, address = services_of(request), address_of(request)
+    store, now = services.state.sign_ins, services.now()
+    with passwords_of(request).turn() as hashing:
+        tried = store.attempt(name, address, now)
+        if tried.locked_until:
+            return Refused(why="locked", until=tried.locked_until)
+        known = store.credentials(name)
+        right = hashing.matches(known.password if known else None, password)
+    if not right:
+        store.failed(tried, known.person if known else None, address, now)
+        return False
+    store.forgive(tried)
+    return True
+
+
+def _proof(known: Credentials, code: str, now: int) -> Proof | None:
+    step = fresh_step(code, known.totp_secret, known.totp_step, now)
+    if step is not None:
+        return Proof(step=step)
+    recovery = recovery_digest(known.person.id, code)
+    return Proof(recovery_sha256=recovery) if recovery else None
+
+
+def passwords_of(request: Request) -> Passwords:
+    """Who gives turns at hashing."""
+    passwords = request.app.state.passwords
+    assert isinstance(passwords, Passwords)
+    return passwords
