@@ -15,7 +15,7 @@ SILENT_US = 10 * SECOND_US
 #: Counted for every source, so that the first one lost is a rise from 0 and no new line.
 ALWAYS = (
     *("unparsed", "truncated", "time_flagged", "quarantined", "oversize", "torn", "refused", "refused_disk_full"),
-    *("refused_queue_full", "unreadable", "dropped", "redelivered"),
+    *("refused_queue_full", "unreadable", "dropped", "redelivered", "sightings_capped", "assets_capped"),
 )
 STATS = frozenset({"unparsed", "truncated", "time_flagged", "quarantined", "sightings_capped"})
 PLAIN = frozenset({"records", "raw_bytes", "requests"})  # counters of collect that count work, not trouble

@@ -166,7 +166,7 @@ def test_more_rows_follow_without_gap(world: World, signed_in: SignIn) -> None:
 
 
 def test_drill_is_marked_and_never_hidden_silently(fresh: World) -> None:
-    fresh.open_up()
+    fresh.administrators()
     fresh.evaluation = False
     fresh.sight(a_sighting("host", "dc", fresh.now_us, realm=Realm.DRILL), a_sighting("host", "web", fresh.now_us))
     client = a_client(create_app(fresh.services()))

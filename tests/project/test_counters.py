@@ -35,12 +35,15 @@ def name_of(node: ast.expr, named: dict[str, str]) -> list[str]:
 
 
 def counted(tree: ast.Module) -> set[str]:
-    """The names in ``x.count(source, NAME)``, ``x._refused(chunks, NAME)`` and ``counters[source, NAME]``."""
+    """The names in ``x.count(source, NAME)``, ``x._refused(chunks, NAME)``, ``counters[source, NAME]`` and
+    ``with_counts(reports, NAME, counts)``."""
     named, found = constants(tree), set[str]()
     for node in ast.walk(tree):
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute) and len(node.args) > 1:
             if node.func.attr in ("count", "_refused"):
                 found.update(name_of(node.args[1], named))
+        elif isinstance(node, ast.Call) and ast.unparse(node.func) == "with_counts":
+            found.update(name_of(node.args[1], named))
         elif isinstance(node, ast.Tuple) and len(node.elts) == 2 and ast.unparse(node.elts[0]).endswith(".id"):
             found.update(name_of(node.elts[1], named))
         elif isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Tuple) and "counters" in ast.unparse(node):
@@ -57,7 +60,8 @@ def in_code(trees: dict[str, ast.Module]) -> set[str]:
 
 def test_the_search_finds_each_way_of_counting() -> None:
     text = 'A = "a"\nself.count(source, A if x else "b")\ncounters[s, "c"] += 1\nCounter({(source.id, "d"): 1})'
-    assert counted(ast.parse(text)) == {"a", "b", "c", "d"}
+    text += '\nwith_counts(r, "e", n)'
+    assert counted(ast.parse(text)) == {"a", "b", "c", "d", "e"}
 
 
 def test_every_counter_in_the_code_is_explained(in_code: set[str]) -> None:

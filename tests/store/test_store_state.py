@@ -403,7 +403,7 @@ def test_alerts_from_before_storms_were_counted_have_none(url, state):
     state.close()
     with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
         connection.execute("ALTER TABLE alert DROP COLUMN storm_count")
-        connection.execute("UPDATE alembic_version SET version_num = '0001'")
+        connection.execute("UPDATE alembic_version SET version_num = '0004'")
     connection.close()
     again = State.open(url, migrate=True)
     assert (again.alert(SYSTEM, 1).count, again.alert(SYSTEM, 1).storm_count) == (3, 0)
