@@ -30,9 +30,9 @@ import os; os._exit(0)
 MAKES = """
 import sys
 from pathlib import Path
-from soc_center.evaluation import write_evaluation
+from soc_center.evaluation import write_first
 from soc_center.folder import DataFolder
-write_evaluation(DataFolder(Path(sys.argv[1], "var", "data")).make())
+write_first(DataFolder(Path(sys.argv[1], "var", "data")).make(), evaluation=True)
 """
 
 
