@@ -31,6 +31,8 @@ class Seen(NamedTuple):
 
 #: An entity, or two and their relation: kind, value, relation, second kind, second value.
 _Thing = tuple[EntityKind, str, Relation | None, EntityKind | None, str]
+#: Whose it is: the unit of the group, which need not be the source's own.
+_Owned = tuple[str, _Thing]
 #: The first and the last time, and how often.
 _Times = tuple[int, int, int]
 
@@ -40,22 +42,24 @@ class _OfSource:
 
     def __init__(self, source: Source) -> None:
         self.source = source
-        self.found: dict[_Thing, _Times] = {}
+        self.unit = source.unit
+        self.found: dict[_Owned, _Times] = {}
         self.capped = 0
 
     def add(self, thing: _Thing, times: _Times) -> None:
-        known = self.found.get(thing)
+        owned = (self.unit, thing)
+        known = self.found.get(owned)
         if known is not None:
             first, last, count = times
-            self.found[thing] = (min(known[0], first), max(known[1], last), known[2] + count)
+            self.found[owned] = (min(known[0], first), max(known[1], last), known[2] + count)
         elif len(self.found) < MOST:
-            self.found[thing] = times
+            self.found[owned] = times
         else:
             self.capped += 1
 
     def sightings(self) -> list[Sighting]:
         source = self.source
-        unit, realm, layer, source_id = source.unit, source.realm, source.layer, source.id
+        realm, layer, source_id = source.realm, source.layer, source.id
         return [
             Sighting(
                 kind=kind,
@@ -71,7 +75,7 @@ class _OfSource:
                 kind2=kind2,
                 value2=value2,
             )
-            for (kind, value, relation, kind2, value2), (first, last, count) in self.found.items()
+            for (unit, (kind, value, relation, kind2, value2)), (first, last, count) in self.found.items()
         ]
 
 
@@ -83,6 +87,7 @@ def see(groups: Iterable[Located]) -> Seen:
         into = sources.get(source.id)
         if into is None:
             into = sources[source.id] = _OfSource(source)
+        into.unit = source.unit
         _look(located, into)
     found = [sighting for one in sources.values() for sighting in one.sightings()]
     return Seen(found, {name: one.capped for name, one in sources.items() if one.capped})

@@ -18,9 +18,11 @@ NAMES = {"host.name": ["a", "b", None, "-"], "user.name": ["root", None], "url.d
 NAMES |= {"source.ip": ["10.0.0.1", None], "destination.ip": ["10.0.0.2", None]}
 
 
-def located(at: list[int], source_id: str = "s1", own: list[Any] | None = None, **columns: list[Any]) -> Located:
+def located(
+    at: list[int], source_id: str = "s1", own: list[Any] | None = None, unit: str = "u1", **columns: list[Any]
+) -> Located:
     n = len(at)
-    source = Source(id=source_id, name="s", transport="file", format="json", layer=Layer.HOST, unit="u1")
+    source = Source(id=source_id, name="s", transport="file", format="json", layer=Layer.HOST, unit=unit)
     group = EventGroup(
         type=EventType("d", Logsource()),
         decoder="json@1",
@@ -67,6 +69,13 @@ def test_groups_of_a_source_are_summed_and_sources_kept_apart() -> None:
     seen = see(groups).sightings
     assert [(one.source_id, one.first, one.last, one.count) for one in seen] == [("s1", 4, 7, 2), ("s2", 9, 9, 1)]
     assert {(one.unit, one.layer) for one in seen} == {("u1", Layer.HOST)}
+
+
+def test_a_source_that_reports_on_several_units_sights_for_each_of_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = [located([at], unit=unit, host__name=["a"]) for at, unit in ((1, "u1"), (2, "u2"), (3, "u1"))]
+    assert [(one.unit, one.first, one.last) for one in see(groups).sightings] == [("u1", 1, 3), ("u2", 2, 2)]
+    monkeypatch.setattr(module, "MOST", 1)
+    assert see(groups).capped == {"s1": 1}
 
 
 def test_too_many_of_one_source_are_counted_and_leave_others_their_room(monkeypatch: pytest.MonkeyPatch) -> None:
