@@ -72,6 +72,7 @@ def _part(located: Located, unit: str, indexes: Sequence[int]) -> Located:
             records=pick(group.records),
             header={name: pick(values) for name, values in group.header.items()},
             identities=None if group.identities is None else pick(group.identities),
+            host_addresses=None if group.host_addresses is None else pick(group.host_addresses),
             unparsed={place[i]: why for i, why in group.unparsed.items() if i in place},
         ),
         source=msgspec.structs.replace(located.source, unit=unit),
