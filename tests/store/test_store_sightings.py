@@ -188,3 +188,23 @@ def test_only_segments_above_the_last_looked_at_are_read(tmp_path, archive):
 
 def test_a_realm_without_an_archive_has_nothing_new(tmp_path):
     assert NewSightings.of(tmp_path, Realm.TEST, 0, {}) is None
+
+
+def unfolded(sealed, folded, rows=1):
+    """The slices behind the cursors, by the offset and value of their only row."""
+    new = NewSightings.of(sealed.archive, Realm.LIVE, 0, folded)
+    assert new is not None
+    return sorted((one.partition, one.cursor, one.sightings[0].value) for one in new.slices(folded, rows))
+
+
+@pytest.mark.parametrize("done", range(5))
+def test_what_compaction_joins_is_folded_once_wherever_the_fold_has_come(sealed, done):
+    archive = Archive.open(sealed.archive, now=Clock())
+    seal(archive, seen(3, sighting(), sighting(value="web")))
+    archive.close()
+    before = unfolded(sealed, {})
+    folded = {partition: cursor for partition, cursor, _ in before[:done]}
+    assert sealed.compact() >= 1
+    assert unfolded(sealed, folded) == before[done:]
+    verdict, faults = sealed.verify()
+    assert (len(before), verdict.sightings, faults) == (5, 5, [])
