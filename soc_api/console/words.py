@@ -268,7 +268,7 @@ COMPLAINTS: Mapping[str, str] = MappingProxyType(
         "must have 2 to 40 characters": N_("The user name must have 2 to 40 characters."),
         "may have letters, digits and . _ - @ only": N_("The user name may have letters, digits and . _ - @ only."),
         "is taken": N_("This user name is taken."),
-        "is not right": N_("The password is not right."),
+        "the password or the code is not right": N_("The password or the code is not right."),
         "too many wrong ones; try again in a quarter of an hour": N_(
             "Too many wrong passwords. Try again in a quarter of an hour."
         ),
