@@ -16,11 +16,14 @@ class AskForJob(Protocol):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobServices:
-    """Jobs as the app may use them. ``cancel`` gives the job after it was asked to end, None when there is none."""
+    """Jobs as the app may use them.
+
+    ``cancel`` is told which job and who asks; it gives the job after that, None when there is none.
+    """
 
     store: JobStore
     schedules: ScheduleStore
     kinds: Callable[[], Sequence[str]]
     ask: AskForJob
-    cancel: Callable[[int], Job | None]
+    cancel: Callable[[int, str], Job | None]
     schedule_changed: Callable[[], None]

@@ -31,7 +31,8 @@ def fresh_step(code: str, secret: str, after: int, now: int) -> int | None:
 def secret_picture(secret: str, name: str, center: str) -> str:
     """A QR picture of the secret as a ``data:`` URI, drawn here: it never leaves the center."""
     uri = pyotp.TOTP(secret).provisioning_uri(name=name, issuer_name=center)
-    return segno.make(uri, error="m", micro=False).svg_data_uri(scale=5, border=3, dark="#0b0f16", light="#fff")
+    code = segno.make(uri, error="l", boost_error=False, micro=False)  # on a screen nothing is torn: larger modules
+    return code.svg_data_uri(scale=5, border=3, dark="#0b0f16", light="#fff")
 
 
 def grouped(secret: str) -> str:

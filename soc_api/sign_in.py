@@ -50,8 +50,8 @@ def start_session(request: Request, person: Person) -> str:
     return token
 
 
-def password_right(request: Request, name: str, password: str) -> bool | Refused:
-    """Whether it is this person's password; asked again before what matters, and counted like a sign-in."""
+def proved_again(request: Request, name: str, password: str, code: str) -> bool | Refused:
+    """Whether they are this person's password and code; asked again before what matters, counted like a sign-in."""
     services, address = services_of(request), address_of(request)
     store, now = services.state.sign_ins, services.now()
     with passwords_of(request).turn() as hashing:
@@ -60,11 +60,11 @@ def password_right(request: Request, name: str, password: str) -> bool | Refused
             return Refused(why="locked", until=tried.locked_until)
         known = store.credentials(name)
         right = hashing.matches(known.password if known else None, password)
-    if not right:
-        store.failed(tried, known.person if known else None, address, now)
-        return False
-    store.forgive(tried)
-    return True
+    proof = _proof(known, code, now) if known and right else None
+    if known and proof and store.prove(tried, known.person.id, proof, now):
+        return True
+    store.failed(tried, known.person if known else None, address, now)
+    return False
 
 
 def _proof(known: Credentials, code: str, now: int) -> Proof | None:

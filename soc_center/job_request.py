@@ -22,8 +22,8 @@ def request_job(
     return made
 
 
-def request_cancel(jobs: JobStore, run: Path, job_id: int) -> Job | None:
+def request_cancel(jobs: JobStore, run: Path, job_id: int, person: str) -> Job | None:
     """The job after it was asked to end, ``None`` when there is none."""
-    found = jobs.request_cancel(job_id, now_us())
+    found = jobs.request_cancel(job_id, now_us(), person)
     wake(run, "work")
     return found

@@ -75,7 +75,7 @@ def run_job(
 def cancel_job(job_id: JobId, data: Data = Path("var/data")) -> None:
     """Ask a job to end; one that does not listen is killed after five seconds."""
     store, folder = _state(data), DataFolder(data.resolve())
-    found = request_cancel(store.jobs, folder.run, job_id)
+    found = request_cancel(store.jobs, folder.run, job_id, getpass.getuser())
     store.close()
     _tell(found, job_id)
 

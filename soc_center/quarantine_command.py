@@ -11,7 +11,9 @@ from soc_center.folder import DataFolder
 from soc_center.gauge import now_us
 from soc_center.quarantine import Entry, Quarantine, Settled
 from soc_center.replay import ask_replay, replay_chunks
+from soc_center.terminal_act import acting
 from soc_center.wake import wake
+from soc_model.audit import Act
 from soc_model.problem import Problem
 from soc_store.batch import decode_batch
 
@@ -47,7 +49,8 @@ def replay(offset: Offset, why: Why, data: Data = Path("var/data")) -> None:
     """Have the records come in again, after a fix; the running center takes them within a second, else at its start."""
     folder = DataFolder(data.resolve())
     settled = Settled(how="replayed", who=getpass.getuser(), why=_said(why), at=now_us())
-    count = ask_replay(folder.inbox, Quarantine(folder.quarantine), offset, settled)
+    with acting(folder, Act.QUARANTINE_REPLAYED, f"batch {offset}", why=settled.why):
+        count = ask_replay(folder.inbox, Quarantine(folder.quarantine), offset, settled)
     wake(folder.run, "collect")
     typer.echo(f"{count} records laid into {folder.inbox}")
 
@@ -55,11 +58,14 @@ def replay(offset: Offset, why: Why, data: Data = Path("var/data")) -> None:
 @quarantine_app.command()
 def discard(offset: Offset, why: Why, data: Data = Path("var/data")) -> None:
     """Give the records up; rows that the archive has of them stay there, flagged."""
-    quarantine = Quarantine(DataFolder(data.resolve()).quarantine)
+    folder = DataFolder(data.resolve())
+    quarantine = Quarantine(folder.quarantine)
     quarantine.open_entry(offset)
-    if (DataFolder(data.resolve()).inbox / f"{offset}.replay").exists():
+    if (folder.inbox / f"{offset}.replay").exists():
         raise Problem(f"quarantine {offset}", "is on its way to be replayed")
-    quarantine.settle(offset, Settled(how="discarded", who=getpass.getuser(), why=_said(why), at=now_us()))
+    settled = Settled(how="discarded", who=getpass.getuser(), why=_said(why), at=now_us())
+    with acting(folder, Act.QUARANTINE_DISCARDED, f"batch {offset}", why=settled.why):
+        quarantine.settle(offset, settled)
     typer.echo(f"discarded {offset}")
 
 

@@ -9,6 +9,8 @@ import typer
 from soc_center.folder import DataFolder
 from soc_center.gauge import is_running, now_us, read_gauge
 from soc_center.reload_report import ReloadReport, Result, ask, is_asked, last_report
+from soc_center.terminal_act import acting
+from soc_model.audit import Act
 from soc_model.problem import Problem
 
 POLL_S = 0.1
@@ -21,7 +23,8 @@ def reload_rules(data: Annotated[Path, typer.Option("--data", help="the data dir
     up = read_gauge(folder.run, "up")
     if up is None or not is_running(up.pid):
         raise Problem(str(folder.root), "no center runs here; it reads the rules when it starts")
-    ask(folder.run, "the command line")
+    with acting(folder, Act.RULES_RELOADED, "rules"):
+        ask(folder.run, "the command line")
     report = wait_for_report(folder.run)
     typer.echo(f"{report.result.value}: {report.problem or f'{report.rules} rules, snapshot {report.snapshot[:12]}'}")
     for refusal in report.refusals:

@@ -26,6 +26,13 @@ class Act(StrEnum):
     KEY_MADE = "key.made"
     KEY_REVOKED = "key.revoked"
     ALERT_STATE = "alert.state"
+    ASSET_DESCRIBED = "asset.described"
+    JOB_ASKED = "job.asked"
+    JOB_CANCELLED = "job.cancelled"
+    SCHEDULE_CHANGED = "schedule.changed"
+    RULES_RELOADED = "rules.reloaded"
+    QUARANTINE_REPLAYED = "quarantine.replayed"
+    QUARANTINE_DISCARDED = "quarantine.discarded"
     AUDIT_READ = "audit.read"
 
 

@@ -7,11 +7,14 @@ import msgspec
 from sqlalchemy import Connection, insert, select, text, update
 
 from soc_model.asset import Asset, Changes, Described
+from soc_model.audit import Act
+from soc_model.person import Actor
 from soc_model.problem import Problem
 from soc_model.scope import Scope
 from soc_store.asset_query import FoldCursor
 from soc_store.asset_reading import CAPPED, read_asset
 from soc_store.asset_row import machine_columns, people_columns
+from soc_store.audit import write_act
 from soc_store.manifest import Partition
 from soc_store.packing import jsoned, storable
 from soc_store.state_tables import asset, asset_change, asset_cursor
@@ -83,7 +86,14 @@ def write_described(
     record = {"asset_id": asset_id, "at": now, "person": person}
     record |= {"before": jsoned(found.described), "after": jsoned(described)}
     connection.execute(insert(asset_change), [record])
+    write_act(connection, Act.ASSET_DESCRIBED, Actor(name=person), found.name, now, **_differences(found, changed))
     return changed
+
+
+def _differences(before: Asset, after: Asset) -> dict[str, str]:
+    """What of people's columns is other than before, as the audit record tells it."""
+    had, has = (msgspec.to_builtins(one.described) for one in (before, after))
+    return {name: f"{had[name] or '-'} → {has[name] or '-'}" for name in has if had[name] != has[name]}
 
 
 def _write_assets(connection: Connection, changes: Changes) -> None:

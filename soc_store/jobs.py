@@ -14,8 +14,11 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, Engine, Row, Select, insert, select, update
 
+from soc_model.audit import Act
 from soc_model.job import ERROR_CHARS, FINAL, PARAMS_BYTES, SCHEDULE, TEXT_CHARS, Job, JobState
+from soc_model.person import Actor
 from soc_model.problem import Problem
+from soc_store.audit import write_act
 from soc_store.job_filter import Held, JobFilter, JobPage
 from soc_store.keyset import decode_cursor, encode_cursor
 from soc_store.packing import jsoned, storable
@@ -45,7 +48,7 @@ class Jobs:
     ) -> Job:
         """The new job; with ``unless_waiting`` the one of this kind that is queued or runs already, if any.
 
-        ``Problem`` for parameters over ``PARAMS_BYTES``.
+        ``Problem`` for parameters over ``PARAMS_BYTES``. What a person asks for stands in the audit record.
         """
         if len(jsoned(dict(params)).encode()) > PARAMS_BYTES:
             raise Problem("params", f"are over {PARAMS_BYTES >> 10} KiB")
@@ -63,6 +66,8 @@ class Jobs:
                 attempts_max=attempts_max,
             )
             connection.execute(insert(job).values(_row(made)))
+            if made.created_by != SCHEDULE:
+                write_act(connection, Act.JOB_ASKED, Actor(name=created_by), f"job {made.id}", now, kind=kind)
             return made
 
     def lease(self, worker: str, now: int, until: int) -> Job | None:
@@ -135,15 +140,21 @@ class Jobs:
                 _lose(connection, row, now, "its worker was lost and did not come back")
             return [row.id for row in rows]
 
-    def request_cancel(self, job_id: int, now: int) -> Job | None:
-        """The job after the request: cancelled where it was queued, asked to end where it runs, else as it was."""
+    def request_cancel(self, job_id: int, now: int, by: str = "") -> Job | None:
+        """The job after the request: cancelled where it was queued, asked to end where it runs, else as it was.
+
+        Who asked, where that is a person, stands in the audit record.
+        """
         with writing(self._engine) as connection:
             ended = {"state": JobState.CANCELLED, "finished": now, "cancel_requested": True}
             queued = (job.c.id == job_id, job.c.state == JobState.QUEUED)
-            connection.execute(update(job).where(*queued).values(ended))
-            running = (job.c.id == job_id, job.c.state == JobState.RUNNING)
-            connection.execute(update(job).where(*running).values(cancel_requested=True))
-            return _one(connection, job_id)
+            changed = connection.execute(update(job).where(*queued).values(ended)).rowcount
+            running = (job.c.id == job_id, job.c.state == JobState.RUNNING, job.c.cancel_requested.is_(False))
+            changed += connection.execute(update(job).where(*running).values(cancel_requested=True)).rowcount
+            found = _one(connection, job_id)
+            if found is not None and changed and by:
+                write_act(connection, Act.JOB_CANCELLED, Actor(name=by), f"job {job_id}", now, kind=found.kind)
+            return found
 
     def get(self, job_id: int) -> Job | None:
         """One job, ``None`` when there is none."""

@@ -18,6 +18,8 @@ from soc_store.state_tables import person
 
 #: Who acts where nobody has signed in: the center itself, at its first start.
 CENTER = Actor(name="center")
+#: Who acts on this machine itself, where no other person hands in a name.
+HERE = frozenset({CENTER.name, "terminal"})
 
 
 class People:
@@ -103,7 +105,7 @@ class People:
             found = read_person(connection, person_id)
             if found.disabled:
                 raise Problem("person", "is disabled")
-            if by.person_id and found.roles & ADMINISTRATORS:
+            if (by.person_id or by.name not in HERE) and found.roles & ADMINISTRATORS:
                 # Whoever makes the link could use it, and so take the other administrator's role.
                 raise Problem("person", "an administrator's link is made on the terminal: fengsui link")
             purpose: LinkPurpose = "setup" if found.set_up is None else "reset"

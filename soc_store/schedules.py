@@ -5,8 +5,11 @@ from typing import Any
 
 from sqlalchemy import Engine, Row, delete, insert, select, update
 
+from soc_model.audit import Act
 from soc_model.job import Schedule
+from soc_model.person import Actor
 from soc_model.problem import Problem
+from soc_store.audit import write_act
 from soc_store.state_database import writing
 from soc_store.state_tables import schedule
 
@@ -62,6 +65,8 @@ class Schedules:
                 raise Problem("every_s", f"{kind} has no interval yet: name one to switch it on")
             values = {"every_s": interval, "enabled": on, "changed": now, "changed_by": person}
             connection.execute(update(schedule).where(schedule.c.kind == kind).values(values))
+            said = {"every_s": str(interval), "enabled": "yes" if on else "no"}
+            write_act(connection, Act.SCHEDULE_CHANGED, Actor(name=person), kind, now, **said)
             return _schedule(connection.execute(select(schedule).where(schedule.c.kind == kind)).one())
 
     def queued(self, kind: str, now: int) -> None:

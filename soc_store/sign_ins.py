@@ -75,10 +75,13 @@ class SignIns:
             if locked_until(connection, name_subject(tried.name), NAME_TRIES, now):
                 write_act(connection, Act.SIGN_IN_LOCKED, actor, actor.name, now)
 
-    def forgive(self, tried: Try) -> None:
-        """Take a try back that was right, where no session comes of it."""
+    def prove(self, tried: Try, person_id: int, proof: Proof, now: int) -> bool:
+        """Take a try back that was right, where no session comes of it; False when the code was used before."""
         with writing(self._engine) as connection:
+            if not _use(connection, person_id, proof, now):
+                return False
             _forgive(connection, tried)
+            return True
 
     def accept(
         self, tried: Try, person_id: int, proof: Proof, started: Session, *, token_sha256: str, now: int

@@ -16,6 +16,7 @@ from typing import Any
 import yaml
 
 KEY = "a key for tests only, on loopback"
+LINK = r"https?://\S+/setup/\S+"
 RULE = """
 title: Marked by the kill test
 id: 3f0e7c1a-52d4-4d0e-9c57-0a3d1c5b7e21
@@ -68,9 +69,10 @@ class Center:
         self.environment: dict[str, str] | None = None  # None: ours
         self.process: subprocess.Popen[bytes] | None = None
 
-    def start(self, *arguments: str) -> None:
+    def start(self, *arguments: str, evaluation: bool = True) -> None:
         """Start it, once the processes of a supervisor that was killed have let go of their locks."""
-        command = [sys.executable, "-m", "soc_center.up", "--evaluation", "--data", str(self.data), *arguments]
+        mode = ["--evaluation"] if evaluation else []
+        command = [sys.executable, "-m", "soc_center.up", *mode, "--data", str(self.data), *arguments]
         with self.output.open("ab") as output:
             self.process = subprocess.Popen(
                 command, stdout=output, stderr=output, stdin=subprocess.DEVNULL, env=self.environment
@@ -100,7 +102,12 @@ class Center:
         return {name: pid for name, pid in found.items() if alive(pid)}
 
     def link(self) -> str:
-        return wait_for(lambda: re.findall(r"http://\S+/setup/\S+", self.output.read_text()), 60, "a link")[-1]
+        return wait_for(lambda: re.findall(LINK, self.output.read_text()), 60, "a link")[-1]
+
+    def links(self) -> dict[str, str]:
+        """The links of a start that is no evaluation, by what the terminal says before each."""
+        found = re.compile(rf"^  (\w+ administrator) .*\n +({LINK})$", re.MULTILINE)
+        return dict(wait_for(lambda: found.findall(self.output.read_text()), 60, "three links"))
 
     def send(self, source: str, lines: list[bytes]) -> int:
         """The status of one intake request; 0 when nobody answered."""

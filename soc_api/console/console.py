@@ -18,7 +18,7 @@ from soc_api.console import clock, text, words
 from soc_api.console.catalog import LANGUAGES, Language, choose, translations
 from soc_api.console.span import RANGES
 from soc_api.services import Services
-from soc_model.right import Right
+from soc_model.right import Right, Role
 from soc_model.session import Session
 from soc_model.source import Source
 
@@ -120,8 +120,13 @@ class Console:
             detail=detail,
             errors=errors,
             status_code=status,
+            waits_for=self._waits_for() if status == 503 else [],
             command=self._services.link_command if status == 410 else "",
         )
+
+    def _waits_for(self) -> list[Role]:
+        """The administrators that a first start still waits for."""
+        return [] if self._services.evaluation else list(self._services.state.people.missing_administrators())
 
     def _formats(self, viewer: Viewer, now: int) -> dict[str, Any]:
         return {
@@ -149,6 +154,7 @@ def _environment(language: Language) -> Environment:
         "plain": text.plain,
         "block": text.block,
         "prose": text.prose,
+        "browser": text.browser,
         "query_value": text.query_value,
         "size": clock.size,
         "number": clock.number,

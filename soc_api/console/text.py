@@ -3,11 +3,17 @@
 Jinja escapes markup; here characters that a reader would not see, or that reorder what is seen, become visible marks.
 """
 
+import re
 import unicodedata
 
 from markupsafe import Markup, escape
 
 _HIDDEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
+#: Each also claims to be those after it.
+_BROWSERS = {"Edg": "Edge", "OPR": "Opera", "Firefox": "Firefox", "HeadlessChrome": "Chrome", "Chrome": "Chrome"}
+_BROWSERS |= {"Safari": "Safari"}
+_SYSTEMS = {"Windows": "Windows", "Android": "Android", "iPhone": "iOS", "iPad": "iOS", "Mac OS X": "macOS"}
+_SYSTEMS |= {"Linux": "Linux"}
 _LAID_OUT = frozenset("\n\t")
 
 
@@ -44,6 +50,15 @@ def prose(value: object) -> Markup:
     """Hostile text of paragraphs: a single line break is how its author wrapped it, an empty line parts paragraphs."""
     paragraphs = str(value).replace("\r\n", "\n").split("\n\n")
     return visible("\n\n".join(" ".join(paragraph.split("\n")) for paragraph in paragraphs), lines=True)
+
+
+def browser(agent: object) -> str:
+    """Browser, its version and the system of a User-Agent, as ``Firefox 145 · Linux``; what is no browser as it is."""
+    found = next((re.search(rf"({name})/(\d+)", str(agent)) for name in _BROWSERS if f"{name}/" in str(agent)), None)
+    system = next((shown for mark, shown in _SYSTEMS.items() if mark in str(agent)), "")
+    if found is None:
+        return str(agent)
+    return f"{_BROWSERS[found[1]]} {found[2]}" + (f" · {system}" if system else "")
 
 
 def query_value(value: object) -> str:

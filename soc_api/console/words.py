@@ -205,7 +205,53 @@ ACTS: Mapping[str, str] = MappingProxyType(
         Act.KEY_MADE: N_("Key made"),
         Act.KEY_REVOKED: N_("Key revoked"),
         Act.ALERT_STATE: N_("Alert state changed"),
+        Act.ASSET_DESCRIBED: N_("Asset described"),
+        Act.JOB_ASKED: N_("Job asked for"),
+        Act.JOB_CANCELLED: N_("Job asked to end"),
+        Act.SCHEDULE_CHANGED: N_("Schedule changed"),
+        Act.RULES_RELOADED: N_("Rules read again"),
+        Act.QUARANTINE_REPLAYED: N_("Quarantined records replayed"),
+        Act.QUARANTINE_DISCARDED: N_("Quarantined records discarded"),
         Act.AUDIT_READ: N_("Audit record read"),
+    }
+)
+#: What an entry of the audit record tells beside who, when and what; a name that is not here is shown as it is.
+DETAILS: Mapping[str, str] = MappingProxyType(
+    {
+        "agent": N_("with"),
+        "purpose": N_("to"),
+        "roles": N_("roles"),
+        "role": N_("role"),
+        "units": N_("units"),
+        "person": N_("person"),
+        "prefix": N_("key"),
+        "sessions": N_("sessions ended"),
+        "before": N_("before"),
+        "after": N_("after"),
+        "rule": N_("rule"),
+        "kind": N_("kind"),
+        "why": N_("why"),
+        "every_s": N_("every (seconds)"),
+        "enabled": N_("switched on"),
+        "state": N_("state"),
+        "owner": N_("owner"),
+        "asset_class": N_("class"),
+        "importance": N_("importance"),
+        "mlps_object": N_("MLPS object"),
+        "note": N_("note"),
+    }
+)
+DETAIL_VALUES: Mapping[str, str] = MappingProxyType(
+    {
+        **{role.value: title for role, title in ROLES.items()},
+        **{state.value: title for state, title in STATES.items()},
+        **{state.value: title for state, title in ASSET_STATES.items()},
+        **JOB_KINDS,
+        "setup": N_("first set-up"),
+        "reset": N_("set up anew"),
+        "*": N_("All units"),
+        "yes": N_("yes"),
+        "no": N_("no"),
     }
 )
 BAD_ACTS = frozenset({Act.SIGN_IN_FAILED, Act.SIGN_IN_LOCKED})
@@ -222,7 +268,7 @@ COMPLAINTS: Mapping[str, str] = MappingProxyType(
         "must have 2 to 40 characters": N_("The user name must have 2 to 40 characters."),
         "may have letters, digits and . _ - @ only": N_("The user name may have letters, digits and . _ - @ only."),
         "is taken": N_("This user name is taken."),
-        "is not right": N_("The password is not right."),
+        "the password or the code is not right": N_("The password or the code is not right."),
         "too many wrong ones; try again in a quarter of an hour": N_(
             "Too many wrong passwords. Try again in a quarter of an hour."
         ),

@@ -79,7 +79,7 @@ def ask_for_job(request: Request, session: Runner, wanted: JobRequest) -> Respon
 @router.post("/jobs/{job_id}/cancel", responses=answers(Job, 404, 422))
 def cancel_job(request: Request, session: Runner, job_id: int) -> Response:
     """Ask a job to end: one that runs does so within seconds, one that has ended stays as it is."""
-    return json_answer(found(services_of(request).jobs.cancel(job_id)))
+    return json_answer(found(services_of(request).jobs.cancel(job_id, session.person)))
 
 
 @router.get("/schedules", responses=answers(list[Schedule]))

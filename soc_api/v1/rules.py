@@ -3,11 +3,11 @@
 from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
-from fastapi.concurrency import run_in_threadpool
 
-from soc_api.access import services_of
+from soc_api.access import actor_of, services_of
 from soc_api.answers import problem_answers
 from soc_api.rights import needs
+from soc_model.audit import Act
 from soc_model.right import Right
 from soc_model.session import Session
 
@@ -15,7 +15,9 @@ router = APIRouter(prefix="/rules", tags=["rules"])
 
 
 @router.post("/reload", status_code=202, responses=problem_answers())
-async def reload_rules(request: Request, session: Annotated[Session, needs(Right.RULES_RELOAD)]) -> Response:
+def reload_rules(request: Request, session: Annotated[Session, needs(Right.RULES_RELOAD)]) -> Response:
     """Ask that the rules are read again; they are exchanged at a batch boundary, if they are others."""
-    await run_in_threadpool(services_of(request).reload_rules, session.person)
+    services = services_of(request)
+    services.reload_rules(session.person)
+    services.state.audit.record(Act.RULES_RELOADED, actor_of(request, session), "rules", services.now())
     return Response(status_code=202)

@@ -107,7 +107,7 @@ class World:
             schedules=self.state.schedules,
             kinds=lambda: ["compact", "tidy"],
             ask=self._ask_for_job,
-            cancel=lambda job_id: self.state.jobs.request_cancel(job_id, self.now_us),
+            cancel=lambda job_id, person: self.state.jobs.request_cancel(job_id, self.now_us, person),
             schedule_changed=lambda: self.woken.append("schedule"),
         )
 

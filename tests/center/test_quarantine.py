@@ -16,12 +16,14 @@ from soc_center.folder import DataFolder
 from soc_center.pipeline import process
 from soc_center.quarantine import MOST, Entry, Kind, Quarantine, Settled
 from soc_center.replay import ask_replay, own_positions, take_replays
+from soc_model.audit import AuditFilter
 from soc_model.chunk import Chunk
 from soc_model.event import REPLAY_OF
 from soc_model.problem import Problem
 from soc_model.source import Source
 from soc_store.batch import decode_batch
 from soc_store.journal import Journal, JournalReader
+from soc_store.state import State
 from tests.center.detection_run import SOURCE, column, snapshot_of
 from tests.center.test_detect_process import marked, run
 
@@ -148,6 +150,7 @@ def test_a_replay_of_a_source_that_is_gone_is_refused_and_the_record_stays(
 def test_a_batch_put_aside_can_be_discarded_but_not_replayed_when_unreadable(tmp_path: Path) -> None:
     cut = "UPDATE entry SET blob = substr(blob, 1, 40) WHERE offset = 1"
     run(tmp_path, batches=[[marked("a")]], edits=[cut], workers=1)
+    State.open(DataFolder(tmp_path).state_url, migrate=True).close()
     data = ["--data", str(tmp_path)]
     with pytest.raises(Problem, match="damaged batch"):
         CliRunner().invoke(app, ["quarantine", "replay", "1", "--why", "x", *data], catch_exceptions=False)
@@ -156,16 +159,35 @@ def test_a_batch_put_aside_can_be_discarded_but_not_replayed_when_unreadable(tmp
     listed = CliRunner().invoke(app, ["quarantine", "list", "--all", *data]).output
     assert "discarded by" in listed and "disk fault" in listed
     assert not Quarantine(DataFolder(tmp_path).quarantine).blob_path(1).exists()
+    assert recorded(tmp_path) == [("quarantine.discarded", "batch 1", "terminal", {"why": "disk fault"})]
     with pytest.raises(Problem, match="was discarded already"):
         CliRunner().invoke(app, ["quarantine", "replay", "1", "--why", "x", *data], catch_exceptions=False)
 
 
+def recorded(data: Path) -> list[tuple[str, str, str, dict[str, str]]]:
+    """What stands in the audit record, the newest first."""
+    state = State.open(DataFolder(data).state_url)
+    found = [(one.act.value, one.subject, one.address, one.detail) for one in state.audit.entries(AuditFilter())]
+    state.close()
+    return found
+
+
+def test_nothing_is_replayed_where_it_could_not_be_recorded(tmp_path: Path, stopped: dict[str, Any]) -> None:
+    with pytest.raises(Problem, match="could not be recorded"):
+        CliRunner().invoke(
+            app, ["quarantine", "replay", "1", "--why", "x", "--data", str(tmp_path)], catch_exceptions=False
+        )
+    assert not (tmp_path / "inbox").exists() and not (tmp_path / "state.db").exists()
+
+
 def test_commands_list_show_and_replay(tmp_path: Path, stopped: dict[str, Any]) -> None:
+    State.open(DataFolder(tmp_path).state_url, migrate=True).close()
     data = ["--data", str(tmp_path)]
     assert "1  " in CliRunner().invoke(app, ["quarantine", "list", *data]).output
     assert '"uid": "exit"' in CliRunner().invoke(app, ["quarantine", "show", "1", *data]).output
     done = CliRunner().invoke(app, ["quarantine", "replay", "1", "--why", "fixed", *data])
     assert (done.exit_code, [path.name for path in (tmp_path / "inbox").iterdir()]) == (0, ["1.replay"])
+    assert recorded(tmp_path) == [("quarantine.replayed", "batch 1", "terminal", {"why": "fixed"})]
     with pytest.raises(Problem, match="on its way"):
         CliRunner().invoke(app, ["quarantine", "discard", "1", "--why", "x", *data], catch_exceptions=False)
 

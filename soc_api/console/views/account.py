@@ -4,6 +4,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Form, HTTPException, Request, Response
 from fastapi import Path as InPath
+from pydantic import BaseModel, Field
 from starlette.responses import RedirectResponse
 
 from soc_api.access import LINK_US, actor_of, address_of, drop_cookie, own_digest, services_of
@@ -19,7 +20,7 @@ from soc_api.one_time_code import (
 )
 from soc_api.password import check_password
 from soc_api.rights import needs
-from soc_api.sign_in import Refused, password_right, passwords_of
+from soc_api.sign_in import Refused, passwords_of, proved_again
 from soc_model.person import Enrolment
 from soc_model.problem import Problem
 from soc_model.right import Right
@@ -29,7 +30,17 @@ from soc_store.access import ID_LETTERS
 router = APIRouter(prefix="/account", include_in_schema=False)
 Own = Annotated[Session, needs(Right.SESSION_OWN)]
 Text = Annotated[str, Form(max_length=200)]
+Typed = Annotated[str, Field(max_length=200)]
 SessionId = Annotated[str, InPath(pattern=r"^[0-9a-f]{16}$")]
+
+
+class PasswordFields(BaseModel):
+    """The form of a new password."""
+
+    current: Typed = ""
+    code: Typed = ""
+    password: Typed = ""
+    again: Typed = ""
 
 
 @router.get("")
@@ -39,19 +50,17 @@ def account_page(request: Request, session: Own) -> Response:
 
 
 @router.post("/password")
-def change_password(
-    request: Request, session: Own, current: Text = "", password: Text = "", again: Text = ""
-) -> Response:
+def change_password(request: Request, session: Own, fields: Annotated[PasswordFields, Form()]) -> Response:
     """Another password; every other session ends."""
     try:
-        _prove(request, session, current)
-        check_password(password, session.person)
-        if password != again:
+        check_password(fields.password, session.person)
+        if fields.password != fields.again:
             raise Problem("password", "the two are not the same")
+        _prove(request, session, fields.current, fields.code)
     except Problem as problem:
         return _account(request, session, problem)
     with passwords_of(request).turn() as hashing:
-        hashed = hashing.hash(password)
+        hashed = hashing.hash(fields.password)
     services = services_of(request)
     actor = actor_of(request, session)
     services.state.sign_ins.change_password(session.person_id, hashed, own_digest(request), actor, services.now())
@@ -59,10 +68,10 @@ def change_password(
 
 
 @router.post("/code")
-def begin_code(request: Request, session: Own, current: Text = "") -> Response:
-    """A new secret for the one-time codes, shown after the password was right; the old one holds until it is proved."""
+def begin_code(request: Request, session: Own, current: Text = "", code: Text = "") -> Response:
+    """A new secret for the one-time codes, shown after password and code were right; the old one holds until then."""
     try:
-        _prove(request, session, current)
+        _prove(request, session, current, code)
     except Problem as problem:
         return _account(request, session, problem)
     services = services_of(request)
@@ -117,15 +126,15 @@ def end_session(request: Request, session: Own, session_id: SessionId) -> Respon
     return RedirectResponse("/account", status_code=303)
 
 
-def _prove(request: Request, session: Session, password: str) -> None:
-    """Raise Problem unless this is the person's password."""
+def _prove(request: Request, session: Session, password: str, code: str) -> None:
+    """Raise Problem unless these are the person's password and a fresh code."""
     if not session.person_id:
         raise Problem("current", "an evaluation has no password")
-    right = password_right(request, session.person, password)
+    right = proved_again(request, session.person, password, code)
     if isinstance(right, Refused):
         raise Problem("current", "too many wrong ones; try again in a quarter of an hour")
     if not right:
-        raise Problem("current", "is not right")
+        raise Problem("current", "the password or the code is not right")
 
 
 def _under_way(request: Request) -> Enrolment:

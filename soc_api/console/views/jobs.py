@@ -67,7 +67,7 @@ def job_page(request: Request, session: Reader, job_id: int) -> Response:
 @router.post("/{job_id}/cancel")
 def cancel(request: Request, session: Runner, job_id: int) -> Response:
     """Ask the job to end."""
-    found(services_of(request).jobs.cancel(job_id))
+    found(services_of(request).jobs.cancel(job_id, session.person))
     return RedirectResponse(f"/jobs/{job_id}", status_code=303)
 
 
