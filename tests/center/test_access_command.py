@@ -155,3 +155,14 @@ def test_until_it_is_set_up_the_console_serves_this_machine_only(
     )
     assert [console_address(settings, opened=opened) for opened in (False, True)] == [before, after]
     assert console_listen(settings, opened=True) == console
+
+
+def test_a_start_without_the_key_of_the_codes_says_what_to_do(folder: DataFolder) -> None:
+    seat_all(folder)
+    folder.secret_key.unlink()
+    with pytest.raises(Problem, match="bring it back"):
+        prepare(folder, "real", {})
+    assert not folder.secret_key.exists()
+    folder.secret_key.touch(0o600)
+    prepare(folder, "real", {})
+    assert folder.secret_key.stat().st_size
