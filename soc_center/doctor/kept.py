@@ -27,7 +27,7 @@ def check_state(path: Path, found: str | None) -> Diagnosis:
 
 
 def check_key(path: Path, mode: int | None, set_up: int) -> Diagnosis:
-    """Whether the key of the one-time codes is there for those who are set up; ``mode`` is its file's, None: no file."""
+    """Whether the key of the one-time codes is there for those set up; ``mode`` is its file's, None: no file."""
     if mode is None and set_up:
         fix = "bring it back; lost for good: make an empty file there, sign in with recovery codes, enrol devices anew"
         return bad("state", f"{path} is not there: the one-time codes of {set_up} people are sealed with it", fix)
