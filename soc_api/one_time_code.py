@@ -19,6 +19,11 @@ def new_secret() -> str:
     return pyotp.random_base32()
 
 
+def secret_of(person_id: int) -> str:
+    """Whose a sealed secret is, as its box is told."""
+    return f"one-time codes of {person_id}"
+
+
 def fresh_step(code: str, secret: str, after: int, now: int) -> int | None:
     """The time step that a code is for: this one, the one before or the one after, and none up to ``after``."""
     wanted, totp, current = re.sub(r"\s", "", code), pyotp.TOTP(secret), now // STEP_US

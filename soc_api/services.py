@@ -22,6 +22,7 @@ from soc_model.source import Source
 from soc_store.asset_query import AssetCounts, AssetDetail, AssetFilter, AssetPage
 from soc_store.interfaces import AuditStore, EnrolmentStore, KeyStore, PeopleStore, SignInStore
 from soc_store.search import EventPage, EventQuery, FindingPage, FindingQuery
+from soc_store.secret_box import SecretBox
 from soc_store.source_report import SourceReport
 from soc_store.state import AlertCounts, AlertFilter, AlertPage, Sort
 
@@ -140,6 +141,7 @@ class Services:
     ``wait_for_outbox`` returns when new outbox rows may exist; being late costs a poll, never a row. ``hosts`` are the
     host names (without port) this app answers to. ``link_command`` is what makes a new sign-in link on the terminal.
     ``reload_rules`` has the rules read again soon; it is told who asks.
+    ``box`` seals the secrets of one-time codes.
     ``scraper`` may read ``/metrics`` without a session; None: nobody may.
     """
 
@@ -154,6 +156,7 @@ class Services:
     reload_rules: Callable[[str], None]
     wait_for_outbox: Callable[[], Awaitable[object]]
     now: Callable[[], int]
+    box: SecretBox
     evaluation: bool
     version: str
     hosts: Sequence[str]

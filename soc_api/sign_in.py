@@ -9,8 +9,9 @@ from typing import Literal
 from fastapi import Request
 
 from soc_api.access import IDLE_US, address_of, blank_session, digest, new_token, services_of
-from soc_api.one_time_code import fresh_step, recovery_digest
+from soc_api.one_time_code import fresh_step, recovery_digest, secret_of
 from soc_api.password import Passwords
+from soc_api.services import Services
 from soc_model.person import Credentials, Person
 from soc_store.sign_ins import Proof
 
@@ -33,7 +34,7 @@ def sign_in(request: Request, name: str, password: str, code: str) -> str | Refu
             return Refused(why="locked", until=tried.locked_until)
         known = store.credentials(name)
         right = hashing.matches(known.password if known else None, password)
-    proof = _proof(known, code, now) if known and right else None
+    proof = _proof(services, known, code) if known and right else None
     if known and proof:
         token, started = new_token(), blank_session(request, idle=IDLE_US)
         if store.accept(tried, known.person.id, proof, started, token_sha256=digest(token), now=now):
@@ -60,15 +61,16 @@ def proved_again(request: Request, name: str, password: str, code: str) -> bool 
             return Refused(why="locked", until=tried.locked_until)
         known = store.credentials(name)
         right = hashing.matches(known.password if known else None, password)
-    proof = _proof(known, code, now) if known and right else None
+    proof = _proof(services, known, code) if known and right else None
     if known and proof and store.prove(tried, known.person.id, proof, now):
         return True
     store.failed(tried, known.person if known else None, address, now)
     return False
 
 
-def _proof(known: Credentials, code: str, now: int) -> Proof | None:
-    step = fresh_step(code, known.totp_secret, known.totp_step, now)
+def _proof(services: Services, known: Credentials, code: str) -> Proof | None:
+    secret = services.box.open(known.totp_secret, secret_of(known.person.id))
+    step = fresh_step(code, secret, known.totp_step, services.now()) if secret else None
     if step is not None:
         return Proof(step=step)
     recovery = recovery_digest(known.person.id, code)

@@ -77,6 +77,11 @@ class DataFolder:
         """Where signed checkpoints go unless the settings say otherwise: beside this folder, never in it."""
         return self.root.with_name(f"{self.root.name}-checkpoints")
 
+    @property
+    def secret_key(self) -> Path:
+        """The key that one-time codes are sealed with: beside this folder, so that no copy of it has both."""
+        return self.root.with_name(f"{self.root.name}-keys") / "one-time-codes"
+
     def make(self) -> "DataFolder":
         """This folder with all its parts there, also after a power cut, readable by its owner only."""
         parts = (self.journal, self.quarantine, self.outcomes, self.archive, self.run, self.log, self.drill)

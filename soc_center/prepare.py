@@ -15,6 +15,7 @@ from soc_model.person import Actor
 from soc_model.problem import Problem
 from soc_model.right import Role
 from soc_store.mode import Mode
+from soc_store.secret_box import open_box
 from soc_store.state import State
 
 LINK_US = 15 * 60 * 1_000_000
@@ -31,6 +32,7 @@ def prepare(folder: DataFolder, mode: Mode, links: Mapping[str, str]) -> list[st
     state = State.open(folder.state_url, migrate=True)
     try:
         state.claim_mode(mode)
+        open_box(folder.secret_key, may_make=not any(one.set_up for one in state.people.all()))
         if mode == EVALUATION:
             for digest in links.values():
                 state.make_link(digest, EVALUATION, now_us() + LINK_US)

@@ -243,9 +243,9 @@ DETAILS: Mapping[str, str] = MappingProxyType(
 )
 DETAIL_VALUES: Mapping[str, str] = MappingProxyType(
     {
-        **{role.value: title for role, title in ROLES.items()},
-        **{state.value: title for state, title in STATES.items()},
-        **{state.value: title for state, title in ASSET_STATES.items()},
+        **ROLES,
+        **STATES,
+        **ASSET_STATES,
         **JOB_KINDS,
         "setup": N_("first set-up"),
         "reset": N_("set up anew"),

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from soc_center.doctor.clock import check_clock, read_clock
 from soc_center.doctor.diagnosis import Diagnosis, bad, ok, warn
-from soc_center.doctor.kept import check_files, check_state, read_files, read_revision
+from soc_center.doctor.kept import check_files, check_key, check_state, read_files, read_key, read_revision, read_set_up
 from soc_center.doctor.parts import (
     check_console,
     check_packages,
@@ -109,7 +109,8 @@ def read(folder: DataFolder) -> tuple[Settings | None, list[Diagnosis]]:
 
 def kept(folder: DataFolder) -> list[Diagnosis]:
     """The stores."""
-    return [check_state(folder.state, read_revision(folder.state)), *check_files(*read_files(folder))]
+    key = check_key(folder.secret_key, read_key(folder.secret_key), read_set_up(folder.state))
+    return [check_state(folder.state, read_revision(folder.state)), key, *check_files(*read_files(folder))]
 
 
 def ports(folder: DataFolder, settings: Settings) -> list[Diagnosis]:

@@ -26,6 +26,16 @@ def check_state(path: Path, found: str | None) -> Diagnosis:
     return ok("state", f"revision {found}, as it should be")
 
 
+def check_key(path: Path, mode: int | None, set_up: int) -> Diagnosis:
+    """Whether the key of the one-time codes is there for those set up; ``mode`` is its file's, None: no file."""
+    if mode is None and set_up:
+        fix = "bring it back; lost for good: make an empty file there, sign in with recovery codes, enrol devices anew"
+        return bad("state", f"{path} is not there: the one-time codes of {set_up} people are sealed with it", fix)
+    if mode is not None and mode & 0o077:
+        return bad("state", f"{path} can be read by others", f"chmod 600 {path}")
+    return ok("state", "the key of the one-time codes is there" if mode is not None else "no one-time codes yet")
+
+
 def check_files(looked: int, problems: Sequence[Problem]) -> list[Diagnosis]:
     """Whether every file that was looked at is known."""
     fix = "put it aside (nothing reads it), or run the release that wrote it"
@@ -47,6 +57,25 @@ def read_revision(path: Path) -> str | None:
     except sqlite3.Error:
         return ""
     return str(revision[0]) if name == (NAME,) and revision else ""
+
+
+def read_key(path: Path) -> int | None:
+    """The mode of the key's file; None without one."""
+    return path.stat().st_mode if path.exists() else None
+
+
+def read_set_up(path: Path) -> int:
+    """How many people have chosen password and device; 0 where the state cannot say."""
+    if not path.exists():
+        return 0
+    try:
+        connection = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            return int(connection.execute("SELECT count(*) FROM person WHERE set_up IS NOT NULL").fetchone()[0])
+        finally:
+            connection.close()
+    except sqlite3.Error:
+        return 0
 
 
 def read_files(folder: DataFolder) -> tuple[int, list[Problem]]:

@@ -33,6 +33,7 @@ from soc_center.start import USAGE
 from soc_center.wake import drain, open_bell, wake
 from soc_model.problem import Problem
 from soc_store.assets import Assets
+from soc_store.secret_box import SecretBox, open_box
 from soc_store.source_report import source_reports, with_counts
 from soc_store.state import State
 
@@ -67,6 +68,7 @@ class Place:
     folder: DataFolder
     settings: Settings
     state: State
+    box: SecretBox
     evaluation: bool
     opened: bool = False
 
@@ -101,6 +103,7 @@ def services(place: Place, queries: QueryClient, bell: OutboxBell) -> Services:
         reload_rules=lambda person: ask(folder.run, person),
         wait_for_outbox=bell.wait,
         now=now_us,
+        box=place.box,
         evaluation=place.evaluation,
         version=version("fengsui"),
         hosts=["127.0.0.1", "localhost", "[::1]", *settings.hosts],
@@ -203,7 +206,9 @@ def main() -> None:
         state.claim_mode("evaluation" if arguments.evaluation else "real")
         if leashed():
             os.set_blocking(0, False)
-        asyncio.run(serve(Place(folder=folder, settings=settings, state=state, evaluation=arguments.evaluation)))
+        box = open_box(folder.secret_key, may_make=False)
+        place = Place(folder=folder, settings=settings, state=state, box=box, evaluation=arguments.evaluation)
+        asyncio.run(serve(place))
     except Problem as problem:
         print(f"fengsui: {problem}", file=sys.stderr, flush=True)
         sys.exit(USAGE)

@@ -40,16 +40,22 @@ def begin(client: TestClient, token: str, name: str, password: str = GOOD, **mor
     return client.post(f"/setup/{token}", data=form).status_code
 
 
-def code_of(page: str, world: World) -> str:
+def secret_on(page: str) -> str:
     secret = re.search(r'class="secret"><code>([A-Z2-7 ]+)</code>', page)
     assert secret
-    return pyotp.TOTP(secret[1].replace(" ", "")).generate_otp(world.now_us // STEP_US)
+    return secret[1].replace(" ", "")
+
+
+def code_of(page: str, world: World) -> str:
+    return pyotp.TOTP(secret_on(page)).generate_otp(world.now_us // STEP_US)
 
 
 def set_up(app: FastAPI, world: World, token: str, name: str) -> TestClient:
     client = a_client(app)
     assert begin(client, token, name) == 303
-    answer = client.post("/setup", data={"code": code_of(client.get("/setup").text, world)})
+    page = client.get("/setup").text
+    client.secret = secret_on(page)  # type: ignore[attr-defined]
+    answer = client.post("/setup", data={"code": code_of(page, world)})
     assert answer.status_code == 200
     client.codes = re.findall(r"<li><code>([a-z2-9-]{19})</code>", answer.text)  # type: ignore[attr-defined]
     return client
@@ -133,13 +139,13 @@ def test_a_recovery_code_stands_for_the_device_once(real: FastAPI, fresh: World)
     assert "recovery.used" in fresh.acts()
 
 
-def test_the_store_keeps_no_password_no_link_and_no_recovery_code(real: FastAPI, fresh: World) -> None:
+def test_the_store_keeps_no_password_link_recovery_code_or_secret_in_the_clear(real: FastAPI, fresh: World) -> None:
     waiting = links(fresh)
     client = set_up(real, fresh, waiting[Role.AUDIT_ADMINISTRATOR], "zhao.min")
     database = fresh.state._engine.url.database  # type: ignore[attr-defined]
     from pathlib import Path
 
     kept = b"".join(path.read_bytes() for path in Path(database).parent.glob("state.db*"))
-    secrets = [GOOD, *waiting.values(), *client.codes, *client.cookies.values()]  # type: ignore[attr-defined]
+    secrets = [GOOD, client.secret, *waiting.values(), *client.codes, *client.cookies.values()]  # type: ignore[attr-defined]
     assert [secret for secret in secrets if secret.encode() in kept] == []
     assert b"$argon2id$v=19$m=65536,t=3,p=4$" in kept

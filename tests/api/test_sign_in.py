@@ -7,9 +7,11 @@ import pytest
 from fastapi import FastAPI
 from starlette.testclient import TestClient
 
+from soc_api.app import create_app
 from soc_api.password import AT_ONCE, Busy, Passwords, check_password
 from soc_model.problem import Problem
 from soc_model.right import Role
+from soc_store.secret_box import SecretBox
 from tests.api.conftest import a_client
 from tests.api.world import MINUTE_US, PASSWORD, World
 
@@ -88,6 +90,14 @@ def test_no_code_works_twice_nor_one_before_it(enter: Callable[..., TestClient],
     assert [enter(code=code).status for code in (seen, seen, before)] == [303, 401, 401]
     world.now_us += STEP_US
     assert [enter(code=code).status for code in (seen, world.code())] == [401, 303]
+
+
+def test_with_another_key_codes_are_wrong_and_a_recovery_code_still_signs_in(world: World) -> None:
+    world.person("li.na", Role.ANALYST, recovery="abcd-efgh-jkmn-pqrs")
+    other = a_client(create_app(world.services(box=SecretBox(b"l" * 32))))
+    form = {"name": "li.na", "password": PASSWORD}
+    assert other.post("/sign-in", data={**form, "code": world.code()}).status_code == 401
+    assert other.post("/sign-in", data={**form, "code": "abcd-efgh-jkmn-pqrs"}).status_code == 303
 
 
 def test_a_session_planted_before_is_not_the_one_after(enter: Callable[..., TestClient], world: World) -> None:

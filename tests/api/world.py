@@ -16,7 +16,7 @@ from argon2 import PasswordHasher
 from risk_assessment.fold import fold, spoken_of
 from risk_assessment.room import Room
 from soc_api.job_services import JobServices
-from soc_api.one_time_code import STEP_US
+from soc_api.one_time_code import STEP_US, recovery_digest, secret_of
 from soc_api.services import Health, ProcessHealth, Services
 from soc_model.alert import Alert, AlertDelta
 from soc_model.audit import AuditFilter
@@ -36,6 +36,7 @@ from soc_store.assets import Assets
 from soc_store.manifest import Partition
 from soc_store.people import CENTER
 from soc_store.search import EventPage, EventQuery, FindingPage, FindingQuery
+from soc_store.secret_box import SecretBox
 from soc_store.source_report import SourceReport
 from soc_store.state import State
 
@@ -46,6 +47,7 @@ HOSTILE = (
 )
 LINK = "a-setup-token-for-tests"
 PASSWORD = "beacons on nine towers"
+BOX = SecretBox(b"k" * 32)
 SECRET = "JBSWY3DPEHPK3PXPJBSWY3DPEHPK3PXP"
 
 
@@ -91,6 +93,7 @@ class World:
             "reload_rules": self.reloads.append,
             "wait_for_outbox": self._wait,
             "now": self.now,
+            "box": BOX,
             "evaluation": self.evaluation,
             "version": "0.1.0",
             "hosts": ("127.0.0.1", "localhost", "[::1]"),
@@ -155,8 +158,8 @@ class World:
         self.state.start_session(hashlib.sha256(token.encode()).hexdigest(), made)
         return token
 
-    def person(self, name: str, *roles: Role, password: str = PASSWORD) -> Person:
-        """Somebody who is set up: their secret is ``SECRET``, their recovery codes are none."""
+    def person(self, name: str, *roles: Role, password: str = PASSWORD, recovery: str = "") -> Person:
+        """Somebody who is set up: their secret is ``SECRET``, their recovery code is ``recovery``, if any."""
         made = self.state.people.make(name, frozenset(roles), CENTER, self.now_us)
         link, cookie = hashlib.sha256(f"link {name}".encode()).hexdigest(), hashlib.sha256(name.encode()).hexdigest()
         self.state.people.invite(made.id, link, self.now_us + 15 * MINUTE_US, CENTER, self.now_us)
@@ -164,11 +167,12 @@ class World:
             person_id=made.id,
             name=name,
             password=_hashed(password),
-            totp_secret=SECRET,
+            totp_secret=BOX.seal(SECRET, secret_of(made.id)),
             expires=self.now_us + MINUTE_US,
         )
         assert self.state.enrolments.begin(link, cookie, chosen, "", self.now_us)
-        done = self.state.enrolments.complete(cookie, 0, [hashlib.sha256(b"none").hexdigest()], "", self.now_us)
+        code = recovery_digest(made.id, recovery) or hashlib.sha256(b"none").hexdigest()
+        done = self.state.enrolments.complete(cookie, 0, [code], "", self.now_us)
         assert done is not None
         return done
 

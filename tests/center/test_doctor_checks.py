@@ -9,7 +9,7 @@ from detection_rules.rule import Refusal
 from soc_api.services import Health, ProcessHealth
 from soc_center.doctor.clock import Clock, check_clock
 from soc_center.doctor.diagnosis import SUBJECTS, Diagnosis, Word
-from soc_center.doctor.kept import check_files, check_state
+from soc_center.doctor.kept import check_files, check_key, check_state
 from soc_center.doctor.parts import check_console, check_packages, check_python
 from soc_center.doctor.place import GIB, Entry, Room, check_entries, check_file_system, check_latency, check_room
 from soc_center.doctor.ports import Port, check_port, listening
@@ -51,6 +51,7 @@ WELL = [
     check_entries([Entry(ROOT, 7, 0o700, True), Entry(ROOT / "fengsui.yml", 7, 0o600, False)], 7),
     check_entries([Entry(ROOT, 7, 0o700, True)], 0),
     *([check_file_system(ROOT, "ext4")], check_room(Room(20 * GIB, 0, 0)), [check_latency([0.002] * 20)]),
+    *([check_key(ROOT, None, 0)], [check_key(ROOT, 0o100600, 3)]),
     *([check_state(ROOT, None)], [check_state(ROOT, REVISION)], check_files(3, [])),
     *([check_port("console", "127.0.0.1:1", port)] for port in (Port.FREE, Port.OURS)),
     *(check_sources([SOURCE], [Matched("s1", "/x*", 2, {})]), check_clock(CLOCK)),
@@ -77,6 +78,8 @@ BAD = [
     (check_room(Room(GIB // 2, 0, 0)), "0.5 GiB free"),
     (check_room(Room(20 * GIB, 1000, 5))[1:], "5 of 1000 inodes"),
     ([check_latency([0.3] * 20)], "300.0 ms"),
+    ([check_key(ROOT, None, 3)], "codes of 3 people"),
+    ([check_key(ROOT, 0o100644, 3)], "can be read by others"),
     ([check_state(ROOT, "9999")], "written by a newer release"),
     ([check_state(ROOT, "")], "is no fengsui-state database"),
     (check_files(1, [Problem("/data/journal/1.db", "has version 9")]), "/data/journal/1.db: has version 9"),

@@ -7,6 +7,8 @@ from typing import Any
 
 import pytest
 
+from soc_model.right import Right, Role, rights_of
+
 TARGET = re.compile(r"^([a-z-]+):(?!=)([^#\n]*)(?:## (.+))?$", re.M)
 
 
@@ -70,3 +72,16 @@ def test_licence_files_are_there_and_whole(root: Path, pyproject: dict[str, Any]
 
 def test_ci_can_be_started(root: Path) -> None:
     assert os.access(root / ".ci" / "run", os.X_OK)
+
+
+def test_the_table_of_rights_says_what_the_code_says(root: Path) -> None:
+    text = (root / "docs" / "architecture.md").read_text("utf-8")
+    table = text[text.index("| right |") :].partition("\n\n")[0]
+    head, _, *rows = (line.strip().strip("|").split("|") for line in table.splitlines())
+    roles = [Role(each.strip()) for each in head[1:]]
+    said = {
+        Right(name.strip(" `")): {role for role, mark in zip(roles, marks, strict=True) if mark.strip()}
+        for name, *marks in rows
+    }
+    assert roles == list(Role)
+    assert said == {right: {role for role in Role if right in rights_of({role})} for right in Right}

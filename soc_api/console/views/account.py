@@ -9,12 +9,12 @@ from starlette.responses import RedirectResponse
 
 from soc_api.access import LINK_US, actor_of, address_of, drop_cookie, own_digest, services_of
 from soc_api.console.console import Console
-from soc_api.console.views.setup import OVER, WRONG_CODE
+from soc_api.console.views.setup import WRONG_CODE
+from soc_api.enrolling import OVER, sealed_secret, under_way
 from soc_api.one_time_code import (
     fresh_step,
     grouped,
     new_recovery_codes,
-    new_secret,
     recovery_digest,
     secret_picture,
 )
@@ -75,9 +75,9 @@ def begin_code(request: Request, session: Own, current: Text = "", code: Text = 
     except Problem as problem:
         return _account(request, session, problem)
     services = services_of(request)
-    expires = services.now() + LINK_US
+    secret, expires = sealed_secret(services, session.person_id), services.now() + LINK_US
     chosen = Enrolment(
-        person_id=session.person_id, name=session.person, password="", totp_secret=new_secret(), expires=expires
+        person_id=session.person_id, name=session.person, password="", totp_secret=secret, expires=expires
     )
     services.state.enrolments.begin_own(own_digest(request), chosen, services.now())
     return RedirectResponse("/account/code", status_code=303)
@@ -138,11 +138,7 @@ def _prove(request: Request, session: Session, password: str, code: str) -> None
 
 
 def _under_way(request: Request) -> Enrolment:
-    services = services_of(request)
-    found = services.state.enrolments.under_way(own_digest(request), services.now())
-    if found is None:
-        raise HTTPException(410, OVER)
-    return found
+    return under_way(services_of(request), own_digest(request))
 
 
 def _account(request: Request, session: Session, problem: Problem | None = None) -> Response:

@@ -11,11 +11,11 @@ from starlette.responses import RedirectResponse
 
 from soc_api.access import LINK_US, address_of, digest, new_token, put_cookie, services_of, start_evaluation
 from soc_api.console.console import Console
+from soc_api.enrolling import OVER, sealed_secret, under_way
 from soc_api.one_time_code import (
     fresh_step,
     grouped,
     new_recovery_codes,
-    new_secret,
     recovery_digest,
     secret_picture,
 )
@@ -27,7 +27,6 @@ from soc_model.problem import Problem
 
 router = APIRouter(prefix="/setup", include_in_schema=False)
 Text = Annotated[str, Form(max_length=200)]
-OVER = "the link was used, is older than 15 minutes, or never was one"
 
 
 @router.get("/{token}")
@@ -100,8 +99,9 @@ def _chosen(request: Request, invitation: Invitation, name: str, password: str, 
         raise Problem("password", "the two are not the same")
     with passwords_of(request).turn() as hashing:
         hashed = hashing.hash(password)
-    expires = services_of(request).now() + LINK_US
-    return Enrolment(person_id=person.id, name=name, password=hashed, totp_secret=new_secret(), expires=expires)
+    services = services_of(request)
+    secret, expires = sealed_secret(services, person.id), services.now() + LINK_US
+    return Enrolment(person_id=person.id, name=name, password=hashed, totp_secret=secret, expires=expires)
 
 
 def _evaluation(request: Request, token: str) -> Response:
@@ -118,10 +118,7 @@ def _evaluation(request: Request, token: str) -> Response:
 def _under_way(request: Request) -> Enrolment:
     services = services_of(request)
     token = request.cookies.get(_cookie(services), "")
-    found = services.state.enrolments.under_way(digest(token), services.now())
-    if found is None:
-        raise HTTPException(410, OVER)
-    return found
+    return under_way(services, digest(token))
 
 
 def _first_step(
