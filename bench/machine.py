@@ -21,11 +21,16 @@ def machine() -> dict[str, Any]:
         "system": platform.platform(),
         "python": platform.python_version(),
         "packages": {name: _version(name) for name in PACKAGES},
-        "command": " ".join([Path(sys.executable).name, "-m", _module(), *sys.argv[1:]]),
+        "command": " ".join([Path(sys.executable).name, "-m", _module(), *map(_told, sys.argv[1:])]),
         "commit": _git("rev-parse", "HEAD"),
         "changed": bool(_git("status", "--porcelain", "--untracked-files=no")),
         "load_before": os.getloadavg()[0],
     }
+
+
+def _told(argument: str) -> str:
+    """An argument as a reader can use it: of a path only its name, because folders are this machine's own."""
+    return Path(argument).name if argument.startswith("/") else argument
 
 
 def _module() -> str:
