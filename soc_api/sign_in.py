@@ -3,6 +3,7 @@
 Every try is counted before the password is looked at; the same work is done for a name nobody has.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
@@ -13,7 +14,7 @@ from soc_api.one_time_code import fresh_step, recovery_digest, secret_of
 from soc_api.password import Passwords
 from soc_api.services import Services
 from soc_model.person import Credentials, Person
-from soc_store.sign_ins import Proof
+from soc_store.sign_ins import Proof, Try
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,21 +27,13 @@ class Refused:
 
 def sign_in(request: Request, name: str, password: str, code: str) -> str | Refused:
     """The token of a new session; raises Busy."""
-    services, address = services_of(request), address_of(request)
-    store, now = services.state.sign_ins, services.now()
-    with passwords_of(request).turn() as hashing:
-        tried = store.attempt(name, address, now)
-        if tried.locked_until:
-            return Refused(why="locked", until=tried.locked_until)
-        known = store.credentials(name)
-        right = hashing.matches(known.password if known else None, password)
-    proof = _proof(services, known, code) if known and right else None
-    if known and proof:
-        token, started = new_token(), blank_session(request, idle=IDLE_US)
-        if store.accept(tried, known.person.id, proof, started, token_sha256=digest(token), now=now):
-            return token
-    store.failed(tried, known.person if known else None, address, now)
-    return Refused(why="wrong")
+    token, started, now = new_token(), blank_session(request, idle=IDLE_US), services_of(request).now()
+    store = services_of(request).state.sign_ins
+
+    def accept(tried: Try, person_id: int, proof: Proof) -> bool:
+        return store.accept(tried, person_id, proof, started, token_sha256=digest(token), now=now) is not None
+
+    return _tried(request, name, password, code, accept) or token
 
 
 def start_session(request: Request, person: Person) -> str:
@@ -53,6 +46,15 @@ def start_session(request: Request, person: Person) -> str:
 
 def proved_again(request: Request, name: str, password: str, code: str) -> bool | Refused:
     """Whether they are this person's password and code; asked again before what matters, counted like a sign-in."""
+    store, now = services_of(request).state.sign_ins, services_of(request).now()
+    refused = _tried(request, name, password, code, lambda tried, person, proof: store.prove(tried, person, proof, now))
+    return refused if refused and refused.why == "locked" else refused is None
+
+
+def _tried(
+    request: Request, name: str, password: str, code: str, accept: Callable[[Try, int, Proof], bool]
+) -> Refused | None:
+    """None once name, password and code are right and ``accept`` takes the proof; a try that is not is a failed one."""
     services, address = services_of(request), address_of(request)
     store, now = services.state.sign_ins, services.now()
     with passwords_of(request).turn() as hashing:
@@ -62,10 +64,10 @@ def proved_again(request: Request, name: str, password: str, code: str) -> bool 
         known = store.credentials(name)
         right = hashing.matches(known.password if known else None, password)
     proof = _proof(services, known, code) if known and right else None
-    if known and proof and store.prove(tried, known.person.id, proof, now):
-        return True
+    if known and proof and accept(tried, known.person.id, proof):
+        return None
     store.failed(tried, known.person if known else None, address, now)
-    return False
+    return Refused(why="wrong")
 
 
 def _proof(services: Services, known: Credentials, code: str) -> Proof | None:

@@ -28,9 +28,14 @@ class GaugeFile:
         self._started = now_us()
         self._next = 0.0
 
+    @property
+    def due(self) -> bool:
+        """Whether ``set`` would replace the file now: values that cost something need not be gathered before."""
+        return time.monotonic() >= self._next
+
     def set(self, *, force: bool = False, **values: Any) -> None:
         """Replace the file with these values, unless it was replaced less than a second ago."""
-        if not force and time.monotonic() < self._next:
+        if not force and not self.due:
             return
         self._next = time.monotonic() + 1.0
         gauge = Gauge(process=self._process, pid=os.getpid(), started=self._started, at=now_us(), values=values)

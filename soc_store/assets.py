@@ -23,8 +23,8 @@ from soc_store.asset_reading import (
 )
 from soc_store.asset_writing import write_described, write_fold, write_looked_at
 from soc_store.manifest import Partition
-from soc_store.migration import check_revision
-from soc_store.state_database import open_engine, writing
+from soc_store.migration import open_current
+from soc_store.state_database import writing
 
 
 class Assets:
@@ -36,13 +36,7 @@ class Assets:
     @classmethod
     def open(cls, url: str) -> "Assets":
         """The assets in the state at ``url``; ``Problem`` when that is of another revision or is something else."""
-        engine = open_engine(url)
-        try:
-            check_revision(engine)
-        except BaseException:
-            engine.dispose()
-            raise
-        return cls(engine)
+        return cls(open_current(url))
 
     def close(self) -> None:
         """Let go of all connections."""

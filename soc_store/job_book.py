@@ -3,9 +3,8 @@
 from sqlalchemy import Engine
 
 from soc_store.jobs import Jobs
-from soc_store.migration import check_revision
+from soc_store.migration import open_current
 from soc_store.schedules import Schedules
-from soc_store.state_database import open_engine
 
 
 class JobBook:
@@ -19,13 +18,7 @@ class JobBook:
     @classmethod
     def open(cls, url: str) -> "JobBook":
         """The jobs at ``url``; ``Problem`` when the database is not of this program's revision."""
-        engine = open_engine(url)
-        try:
-            check_revision(engine)
-        except BaseException:
-            engine.dispose()
-            raise
-        return cls(engine)
+        return cls(open_current(url))
 
     def close(self) -> None:
         """Let go of all connections."""

@@ -33,6 +33,17 @@ def check_revision(engine: Engine) -> None:
         raise Problem(str(engine.url.database), f"{what}; this program needs {REVISION!r} (fengsui up migrates)")
 
 
+def open_current(url: str) -> Engine:
+    """An engine on the state at ``url``; ``Problem`` when that is of another revision or is something else."""
+    engine = open_engine(url)
+    try:
+        check_revision(engine)
+    except BaseException:
+        engine.dispose()
+        raise
+    return engine
+
+
 def back_up(url: str) -> Path | None:
     """A copy ``<file>.before-<revision>`` of the database when a migration is due, else ``None``.
 

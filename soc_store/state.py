@@ -30,7 +30,7 @@ from soc_store.enrolment import Enrolments
 from soc_store.interfaces import AuditStore, EnrolmentStore, KeyStore, PeopleStore, SignInStore
 from soc_store.jobs import Jobs
 from soc_store.leftovers import Leftover, drop_slice
-from soc_store.migration import back_up, check_revision
+from soc_store.migration import back_up, open_current
 from soc_store.migration import migrate as bring_up_to_date
 from soc_store.mode import Mode, claim_mode, read_mode
 from soc_store.outbox import read_outbox
@@ -38,7 +38,7 @@ from soc_store.people import People
 from soc_store.schedules import Schedules
 from soc_store.sequence import read_number
 from soc_store.sign_ins import SignIns
-from soc_store.state_database import open_engine, writing
+from soc_store.state_database import writing
 
 __all__ = ["AlertCounts", "AlertFilter", "AlertPage", "Sort", "State", "back_up"]
 
@@ -62,13 +62,7 @@ class State:
         after a backup. ``Problem`` when it is of another revision or is something else."""
         if migrate:
             bring_up_to_date(url)
-        engine = open_engine(url)
-        try:
-            check_revision(engine)
-        except BaseException:
-            engine.dispose()
-            raise
-        return cls(engine)
+        return cls(open_current(url))
 
     def close(self) -> None:
         """Let go of all connections."""

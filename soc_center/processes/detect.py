@@ -330,8 +330,9 @@ def _work(folder: DataFolder, detection: Detection, line: NextInLine) -> None:
                 say(f"detect: hands over behind batch {detection.written}")
                 break
             detection.step(life)
-            detection.housekeep(now_us(), done_through(folder.run))
-            gauge.set(**detection.values())
+            if gauge.due:  # both read or write gauges, which under load would be a good part of a step
+                detection.housekeep(now_us(), done_through(folder.run))
+                gauge.set(**detection.values())
     finally:
         gauge.set(force=True, **detection.values())
         detection.close()

@@ -68,6 +68,7 @@ class Place:
     folder: DataFolder
     settings: Settings
     state: State
+    assets: Assets
     box: SecretBox
     evaluation: bool
     opened: bool = False
@@ -88,15 +89,14 @@ class Place:
 def services(place: Place, queries: QueryClient, bell: OutboxBell) -> Services:
     """What the app is given."""
     folder, settings = place.folder, place.settings
-    assets = Assets.open(folder.state_url)
     return Services(
         state=place.state,
         jobs=job_services(folder, place.state),
-        assets=assets,
+        assets=place.assets,
         search_events=queries.search_events,
         search_findings=queries.search_findings,
         sources=lambda scope: with_counts(
-            source_reports(folder.root, scope, settings.sources), "assets_capped", assets.capped()
+            source_reports(folder.root, scope, settings.sources), "assets_capped", place.assets.capped()
         ),
         source_settings=lambda: settings.sources,
         health=lambda: health(folder),
@@ -207,7 +207,10 @@ def main() -> None:
         if leashed():
             os.set_blocking(0, False)
         box = open_box(folder.secret_key, may_make=False)
-        place = Place(folder=folder, settings=settings, state=state, box=box, evaluation=arguments.evaluation)
+        assets = Assets.open(folder.state_url)
+        place = Place(
+            folder=folder, settings=settings, state=state, assets=assets, box=box, evaluation=arguments.evaluation
+        )
         asyncio.run(serve(place))
     except Problem as problem:
         print(f"fengsui: {problem}", file=sys.stderr, flush=True)

@@ -69,7 +69,8 @@ def triage(folder: DataFolder, settings: Settings) -> None:
             found.add(deltas)
             if deltas:
                 wake(folder.run, "serve")
-        gauge.set(cursor=cursor, **found.values())
+        if gauge.due:
+            gauge.set(cursor=cursor, **found.values())
         life.wait(0.0 if heads else IDLE_S)
         if 0 < len(heads) < READ:
             time.sleep(max(0.0, TICK_S - (time.monotonic() - began)))
