@@ -3,12 +3,15 @@
 import asyncio
 import os
 import shutil
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from collectors.transports import file
+from tests.collectors import watching
+from tests.collectors.watching import until
 
 
 @pytest.fixture(autouse=True)
@@ -32,22 +35,7 @@ def files(source, tmp_path):
     return make
 
 
-@asynccontextmanager
-async def running(intake):
-    task = asyncio.create_task(file.run(intake))
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def until(condition, within_s=10.0):
-    """Wait for a condition; an assertion error tells when it never comes."""
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.005)
+running = partial(watching.running, file)
 
 
 def lines(*numbers):

@@ -5,7 +5,7 @@ import json
 import os
 import subprocess
 import sys
-from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 from shutil import which
 
@@ -13,6 +13,8 @@ import pytest
 
 from collectors.formats import journald as form
 from collectors.transports import journald
+from tests.collectors import watching
+from tests.collectors.watching import until
 from tests.conftest import absent
 
 
@@ -44,21 +46,7 @@ def numbers(intake):
     return [int(json.loads(record)["MESSAGE"].split()[1]) for record in intake.records]
 
 
-@asynccontextmanager
-async def running(intake):
-    task = asyncio.create_task(journald.run(intake))
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def until(condition, within_s=10.0):
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.005)
+running = partial(watching.running, journald)
 
 
 @pytest.fixture

@@ -4,13 +4,15 @@ import asyncio
 import gzip
 import os
 import shutil
-from contextlib import asynccontextmanager, suppress
+from functools import partial
 from pathlib import Path
 
 import pytest
 
 from collectors import gunzip, packed_file
 from collectors.transports import file
+from tests.collectors import watching
+from tests.collectors.watching import until
 
 
 @pytest.fixture(autouse=True)
@@ -31,21 +33,7 @@ def logs(source, tmp_path):
     return make
 
 
-@asynccontextmanager
-async def running(intake):
-    task = asyncio.create_task(file.run(intake))
-    try:
-        yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def until(condition):
-    async with asyncio.timeout(10):
-        while not condition():
-            await asyncio.sleep(0.005)
+running = partial(watching.running, file)
 
 
 def lines(*numbers):

@@ -9,6 +9,8 @@ import pytest
 from collectors import intake as waiting
 from collectors import syslog_tcp, syslog_udp
 from collectors.transports import syslog
+from tests.collectors import watching
+from tests.collectors.watching import until
 from tests.running import free_port
 
 
@@ -37,20 +39,9 @@ def listens(source):
 
 @asynccontextmanager
 async def running(intake):
-    task = asyncio.create_task(syslog.run(intake))
-    await asyncio.sleep(0.05)
-    try:
+    async with watching.running(syslog, intake) as task:
+        await asyncio.sleep(0.05)
         yield task
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-
-
-async def until(condition, within_s=10.0):
-    async with asyncio.timeout(within_s):
-        while not condition():
-            await asyncio.sleep(0.005)
 
 
 def address(place):

@@ -12,7 +12,6 @@ import random
 import re
 import shutil
 import signal
-import subprocess
 import threading
 import time
 from collections import Counter
@@ -22,10 +21,9 @@ from typing import Any
 
 import pytest
 
-from soc_center.system import SYSTEM
-from soc_store.search import EventQuery, search_events
 from tests.conftest import absent
 from tests.filebeat_shaped import FilebeatShaped
+from tests.forwarding import RSYSLOG_FOLDERS, forwarding, found
 from tests.running import Center, wait_for
 
 pytestmark = pytest.mark.services
@@ -33,11 +31,6 @@ KEY = "a-key-for-tests-only"  # rsyslog takes none with spaces
 SEED = int(os.environ.get("FENGSUI_SEED", str(random.SystemRandom().randrange(1 << 32))))
 MODULE = "omelasticsearch.so"
 MESSAGES = 2000
-FOLLOW = """\
-global(workDirectory="{folder}" maxMessageSize="64k")
-module(load="imfile" mode="polling" pollingInterval="1")
-input(type="imfile" file="{folder}/in.log" tag="feed:" severity="notice" facility="local0")
-"""
 
 
 def documented(root: Path, port: int) -> str:
@@ -65,7 +58,7 @@ def center(tmp_path: Path) -> Iterator[Center]:
 
 @pytest.fixture
 def rsyslogd() -> str:
-    found = shutil.which("rsyslogd", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin")
+    found = shutil.which("rsyslogd", path=RSYSLOG_FOLDERS)
     if found is None or not any(Path("/usr/lib").glob(f"*/rsyslog/{MODULE}")):
         absent("rsyslog-elasticsearch", f"no rsyslogd with {MODULE} (Debian: apt-get install rsyslog-elasticsearch)")
     return str(found)
@@ -74,28 +67,8 @@ def rsyslogd() -> str:
 @pytest.fixture
 def followed(tmp_path: Path, root: Path, rsyslogd: str, center: Center) -> Iterator[Path]:
     """The file that a running rsyslog follows."""
-    folder = tmp_path / "rsyslog"
-    folder.mkdir()
-    config = folder / "rsyslog.conf"
-    config.write_text(FOLLOW.format(folder=folder) + documented(root, center.intake), "utf-8")
-    command = [rsyslogd, "-n", "-f", str(config), "-i", str(folder / "pid")]
-    with (folder / "output").open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-    yield folder / "in.log"
-    process.terminate()
-    process.wait(20)
-
-
-def found(center: Center, source_id: str) -> Counter[str]:
-    """How often each message is there."""
-    messages: Counter[str] = Counter()
-    cursor = None
-    while True:
-        page = search_events(center.data, SYSTEM, EventQuery(source_ids=(source_id,), limit=1000, cursor=cursor))
-        messages.update(row["message"] for row in page.rows)
-        cursor = page.cursor
-        if cursor is None:
-            return messages
+    with forwarding(rsyslogd, tmp_path / "rsyslog", documented(root, center.intake)) as log:
+        yield log
 
 
 @pytest.mark.timeout(180)

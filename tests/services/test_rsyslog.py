@@ -3,7 +3,6 @@
 import json
 import shutil
 import socket
-import subprocess
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,17 +10,13 @@ from typing import Any
 
 import pytest
 
-from soc_center.system import SYSTEM
-from soc_store.search import EventQuery, search_events
 from tests.conftest import absent
+from tests.forwarding import RSYSLOG_FOLDERS, forwarding, found
 from tests.running import Center, free_port, wait_for
 
 pytestmark = pytest.mark.services
 MESSAGES = 2000
-CONFIG = """\
-global(workDirectory="{folder}" maxMessageSize="64k")
-module(load="imfile" mode="polling" pollingInterval="1")
-input(type="imfile" file="{folder}/in.log" tag="feed:" severity="notice" facility="local0")
+ACTIONS = """\
 action(type="omfwd" target="127.0.0.1" port="{tcp}" protocol="tcp" TCP_Framing="octet-counted"
        template="RSYSLOG_SyslogProtocol23Format" action.resumeRetryCount="-1")
 action(type="omfwd" target="127.0.0.1" port="{udp}" protocol="udp" template="RSYSLOG_ForwardFormat")
@@ -30,7 +25,7 @@ action(type="omfwd" target="127.0.0.1" port="{udp}" protocol="udp" template="RSY
 
 @pytest.fixture
 def rsyslogd() -> str:
-    found = shutil.which("rsyslogd", path="/usr/sbin:/sbin:/usr/local/sbin:/usr/bin")
+    found = shutil.which("rsyslogd", path=RSYSLOG_FOLDERS)
     if found is None:
         absent("rsyslog", "no rsyslogd (Debian: apt-get install rsyslog)")
     return str(found)
@@ -64,29 +59,8 @@ def center(tmp_path: Path, ports: dict[str, int]) -> Iterator[Center]:
 @pytest.fixture
 def sending(tmp_path: Path, ports: dict[str, int], rsyslogd: str, center: Center) -> Iterator[Path]:
     """The file that a running rsyslog follows."""
-    folder = tmp_path / "rsyslog"
-    folder.mkdir()
-    config = folder / "rsyslog.conf"
-    config.write_text(CONFIG.format(folder=folder, **ports))
-    command = [rsyslogd, "-n", "-f", str(config), "-i", str(folder / "pid")]
-    with (folder / "output").open("wb") as output:
-        process = subprocess.Popen(command, stdout=output, stderr=output, stdin=subprocess.DEVNULL)
-    yield folder / "in.log"
-    process.terminate()
-    process.wait(20)
-
-
-def found(center: Center, source_id: str) -> Counter[str]:
-    """How often each message is there."""
-    numbers: Counter[str] = Counter()
-    cursor = None
-    while True:
-        query = EventQuery(source_ids=(source_id,), limit=1000, cursor=cursor)
-        page = search_events(center.data, SYSTEM, query)
-        numbers.update(row["message"] for row in page.rows)
-        cursor = page.cursor
-        if cursor is None:
-            return numbers
+    with forwarding(rsyslogd, tmp_path / "rsyslog", ACTIONS.format(**ports)) as log:
+        yield log
 
 
 @pytest.mark.timeout(180)
