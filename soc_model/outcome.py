@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 
+from soc_model.correlation import Correlation, Partial
 from soc_model.finding import Finding, RuleCard
 from soc_model.layer import Layer, Realm
 from soc_model.sighting import Sighting
@@ -67,6 +68,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     ``findings`` are the first ``KEPT`` of each rule and the first of each alert key, ``storms`` count the others.
     ``reference`` names the reference data (zones) by which its events got their unit; empty: none, the source's unit.
+    ``correlations`` are those that ``partials`` belong to and all that build on them; ``cards`` has their cards too.
     """
 
     offset: int
@@ -79,3 +81,5 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     storms: list[Storm] = []
     sightings: list[Sighting] = []
     reference: str = ""
+    partials: list[Partial] = []
+    correlations: dict[str, Correlation] = {}
