@@ -43,9 +43,9 @@ class Operator(StrEnum):
 class Correlation(msgspec.Struct, frozen=True, kw_only=True):
     """One correlation rule; its card travels beside it under the same id.
 
-    ``rules`` are the ids of its base rules in the order written, correlations among them. ``conditions`` must all hold.
-    ``fields`` are those whose values are counted or reckoned with. ``aliases``: alias -> rule id -> field of its events.
-    ``percentile`` is of 100, used by ``value_percentile`` alone. With ``generate`` base rules raise alerts of their own.
+    ``rules`` are the ids of its base rules in the order written, correlations among them. All ``conditions`` must hold.
+    ``fields`` are those whose values are counted or reckoned with. ``aliases``: alias -> rule id -> its events' field.
+    ``percentile`` is of 100, used by ``value_percentile`` alone. With ``generate`` base rules raise their own alerts.
     """
 
     id: str
