@@ -16,6 +16,8 @@ import yaml
 
 from collectors.format import format_names
 from collectors.listening import place_of
+from soc_center.outbound_address import read_allowed
+from soc_center.outbound_proxy import proxy_of
 from soc_center.syslog_check import wrong_syslog
 from soc_center.yaml_place import line_of
 from soc_model.layer import Level, Realm, Unit
@@ -78,11 +80,22 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     private_key: str = ""
 
 
-class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which rules run: our own are always there; ``rules`` are folders, .yml files or .zip files of Sigma rules."""
+class RulePath(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """A folder, .yml or .zip of Sigma rules; ``imported`` when others wrote them: then level and status decide too."""
 
-    rules: list[str] = []
-    min_level: Level = Level.LOW
+    path: str
+    imported: bool
+
+
+class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Which rules run: our own are always there; ``rules`` are folders, .yml files or .zip files of Sigma rules.
+
+    A folder or .yml is the site's own, a .zip and the rule library are imported, unless ``{path:, imported:}`` says
+    otherwise. ``min_level`` is for imported rules only: those below are left out. Own rules are never left out by it.
+    """
+
+    rules: list[str | RulePath] = []
+    min_level: Level = Level.MEDIUM
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
 
 
@@ -107,6 +120,15 @@ class ArchiveSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_
     compact_rows: Annotated[int, msgspec.Meta(ge=2, le=2_000_000)] = COMPACT_ROWS
 
 
+class OutboundSettings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """Where the center may connect to beside the public internet: ``allow`` names networks (CIDR) and hosts in private
+    ranges; loopback, link-local, metadata addresses and the center's own ports are never opened. ``proxy`` is
+    ``http://host:port``; it is told addresses, not names."""
+
+    allow: list[Annotated[str, msgspec.Meta(min_length=1, max_length=300)]] = []
+    proxy: str = ""
+
+
 class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """The whole of ``fengsui.yml``."""
 
@@ -117,6 +139,7 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     listen: Listen = Listen()
     detection: Detection = Detection()
     archive: ArchiveSettings = ArchiveSettings()
+    outbound: OutboundSettings = OutboundSettings()
     hosts: list[str] = []
 
     def sources_by_id(self) -> dict[str, Source]:
@@ -190,6 +213,7 @@ def _check(settings: Settings, path: Path, text: str) -> None:
         except ValueError:
             refuse(f"$.listen.{field}", "must be host:port")
     _check_tls(settings.listen, refuse)
+    _check_outbound(settings.outbound, refuse)
 
 
 def _check_archive(archive: ArchiveSettings, data: Path, refuse: Callable[[str, str], None]) -> None:
@@ -215,6 +239,20 @@ def _check_tls(listen: Listen, refuse: Callable[[str, str], None]) -> None:
         given = getattr(listen, field)
         if given and not Path(given).is_file():
             refuse(f"$.listen.{field}", "there is no such file")
+
+
+def _check_outbound(outbound: OutboundSettings, refuse: Callable[[str, str], None]) -> None:
+    """An entry that opens nothing, or more than was meant, is found here and not at the first call."""
+    for i, entry in enumerate(outbound.allow):
+        try:
+            read_allowed([entry])
+        except ValueError as error:
+            refuse(f"$.outbound.allow[{i}]", f"neither a network (10.0.0.0/8) nor a host name: {error}")
+    if outbound.proxy:
+        try:
+            proxy_of(outbound.proxy)
+        except ValueError as error:
+            refuse("$.outbound.proxy", str(error))
 
 
 def _check_options(source: Source, at: str, refuse: Callable[[str, str], None]) -> None:
