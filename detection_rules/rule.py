@@ -6,6 +6,8 @@ from typing import Any
 from detection_rules.condition import Node
 from detection_rules.predicate import Predicate
 from soc_model.finding import RuleCard
+from soc_model.layer import Level
+from soc_model.rule_state import RuleState
 from soc_model.source import Logsource
 
 
@@ -14,6 +16,8 @@ class RuleDocument:
     """One YAML document of a rule file: ``path`` (``archive.zip!entry`` inside an archive) and its first line.
 
     ``shown`` is the path as people of the center see it: from the folder or archive that was named, not from the root.
+    ``state``, ``min_level`` and ``title_zh`` are what the center says of it: in which state it is, below which level it
+    is left out, and its Chinese title where it has none of its own.
     """
 
     path: str
@@ -21,6 +25,9 @@ class RuleDocument:
     text: str
     data: dict[str, Any]
     shown: str = ""
+    state: RuleState = RuleState.ACTIVE
+    min_level: Level = Level.INFORMATIONAL
+    title_zh: str = ""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -53,7 +53,7 @@ class _Loading:
             parsed = parse_rule(document.data)
             card = _card(parsed, document)
             self._claim(card, document)
-            if card.level.rank < self.min_level.rank:
+            if card.level.rank < max(self.min_level.rank, document.min_level.rank):
                 self.below_level += 1
             else:
                 self.rules.append(self._rule(parsed, card, document))
@@ -142,7 +142,7 @@ def _card(parsed: ParsedRule, document: RuleDocument) -> RuleCard:
     return RuleCard(
         id=str(head.id) if head.id is not None else digest[:32],
         title=head.title,
-        title_zh=_text(custom, "title_zh"),
+        title_zh=_text(custom, "title_zh") or document.title_zh,
         level=Level(str(head.level)) if head.level is not None else Level.INFORMATIONAL,
         tags=tuple(map(str, head.tags)),
         description=head.description or "",
@@ -153,6 +153,7 @@ def _card(parsed: ParsedRule, document: RuleDocument) -> RuleCard:
         group_by=_names(custom, "group_by"),
         content_sha256=digest,
         path=document.shown or document.path,
+        state=document.state,
     )
 
 

@@ -6,6 +6,7 @@ from detection_rules.engine import CACHE_BYTES, Engine
 from detection_rules.rule import Refusal, Rule, RuleSet
 from soc_model.event import HEADER, EventType
 from soc_model.finding import RuleCard
+from soc_model.rule_state import RuleState
 
 ENGINE_VERSION = "1"  # part of the id: a change of meaning in the engine is a change of rules
 
@@ -53,7 +54,9 @@ def compile_snapshot(ruleset: RuleSet, *, hyperscan: bool = True, cache_bytes: i
 
 
 def _content_id(cards: dict[str, RuleCard]) -> str:
-    lines = [f"engine {ENGINE_VERSION}", *sorted(f"{card.id} {card.content_sha256}" for card in cards.values())]
+    tried = {card.id: " test" for card in cards.values() if card.state is RuleState.TEST}
+    rules = sorted(f"{card.id} {card.content_sha256}{tried.get(card.id, '')}" for card in cards.values())
+    lines = [f"engine {ENGINE_VERSION}", *rules]
     return sha256("\n".join(lines).encode()).hexdigest()[:32]
 
 

@@ -45,6 +45,16 @@ class DataFolder:
         return self.root / "reference"
 
     @property
+    def rule_library(self) -> Path:
+        """The imported rules in versions, and what people decided of rules (``soc_center.rule_library``)."""
+        return self.root / "rule-library"
+
+    @property
+    def rule_catalogue(self) -> Path:
+        """Every rule document that detection has read, and what it does with it."""
+        return self.root / "rule-catalogue.db"
+
+    @property
     def archive(self) -> Path:
         return self.root / "archive"
 

@@ -12,8 +12,9 @@ from pathlib import Path
 import msgspec
 
 from soc_center.folder import DataFolder
-from soc_center.rule_paths import rule_paths
-from soc_center.settings import Detection, read_settings
+from soc_center.rule_library import RuleLibrary
+from soc_center.rule_paths import OWN_RULES, rule_paths
+from soc_center.settings import read_settings
 from soc_model.problem import Problem
 
 LOOK_S = 1.0
@@ -26,8 +27,10 @@ class RuleWatch:
     """What the rules of one data directory were made of when they were last taken."""
 
     def __init__(self, folder: DataFolder, monotonic: Callable[[], float] = time.monotonic) -> None:
-        self._settings, self._monotonic = folder.settings, monotonic
-        self._paths: list[Path] = rule_paths(Detection())
+        self._folder, self._settings, self._monotonic = folder, folder.settings, monotonic
+        library = RuleLibrary(folder.rule_library)
+        self._chosen = (library.active_file, library.states_file)
+        self._paths: list[Path] = [OWN_RULES]
         self._next = 0.0
         self._since = monotonic()
         self._content = self._read()
@@ -50,7 +53,7 @@ class RuleWatch:
 
     def _look(self) -> bytes:
         digest = sha256()
-        for path in (self._settings, *self._files()):
+        for path in (self._settings, *self._chosen, *self._files()):
             digest.update(os.fsencode(path) + b"\0")
             try:
                 found = path.stat()
@@ -73,13 +76,15 @@ class RuleWatch:
         return digest.digest()
 
     def _detection(self) -> bytes:
-        """What the settings say of detection; all of them where they cannot be read, so that it is tried and told."""
+        """What the settings, and people, say of detection; all of it where it cannot be read, so that it is tried and
+        told."""
+        chosen = b"".join(_bytes(path) for path in self._chosen)
         try:
             detection = read_settings(self._settings).detection
+            self._paths = [each.path for each in rule_paths(self._folder, detection)]
         except Problem as problem:
-            return str(problem).encode("utf-8", "backslashreplace") + _bytes(self._settings)
-        self._paths = rule_paths(detection)
-        return msgspec.json.encode(detection)
+            return str(problem).encode("utf-8", "backslashreplace") + _bytes(self._settings) + chosen
+        return msgspec.json.encode(detection) + chosen
 
     def _files(self) -> Iterator[Path]:
         for path in self._paths:

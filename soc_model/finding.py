@@ -5,6 +5,7 @@ from hashlib import sha256
 import msgspec
 
 from soc_model.layer import Layer, Level, Realm
+from soc_model.rule_state import RuleState
 
 
 class RuleCard(msgspec.Struct, frozen=True, kw_only=True):
@@ -12,6 +13,7 @@ class RuleCard(msgspec.Struct, frozen=True, kw_only=True):
 
     ``content_sha256`` is over the rule's own document, so a changed rule gives new finding ids. ``tags`` are Sigma tags
     (``attack.t1059.001``). ``group_by`` names the fields of the alert key; empty: host, user, source address, source.
+    ``state`` test: its findings are counted and raise no alert.
     """
 
     id: str
@@ -27,6 +29,7 @@ class RuleCard(msgspec.Struct, frozen=True, kw_only=True):
     group_by: tuple[str, ...] = ()
     content_sha256: str
     path: str = ""
+    state: RuleState = RuleState.ACTIVE
 
 
 class Finding(msgspec.Struct, frozen=True, kw_only=True):

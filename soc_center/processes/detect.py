@@ -15,6 +15,7 @@ from typing import Any
 
 from detection_rules.snapshot import Snapshot
 from soc_center.address import Address
+from soc_center.catalogue_file import CatalogueFile
 from soc_center.folder import DataFolder
 from soc_center.gauge import Gauge, GaugeFile, done_through, is_running, now_us, read_gauge
 from soc_center.life import Life, leash_gone, leashed, say
@@ -23,7 +24,7 @@ from soc_center.processes.forked_worker import Answer, Caches, Task, Unreadable,
 from soc_center.quarantine import Entry, Kind, Quarantine, addresses
 from soc_center.quarantine_alarm import CARD, put_aside_alarm
 from soc_center.reload_report import Result, shown, tell
-from soc_center.rules_loading import load_snapshot
+from soc_center.rules_loading import load_center_rules
 from soc_center.settings import Settings, read_settings
 from soc_center.start import USAGE
 from soc_center.turn import NextInLine
@@ -260,9 +261,13 @@ def detect(folder: DataFolder, settings: Settings, *, follow: bool = False) -> N
     ``follow`` the process at work: load first, then begin where it stops; nothing where the rules would be the same.
     """
     began = time.monotonic()
-    snapshot = load_snapshot(settings, follows=follow)
+    loaded = load_center_rules(folder, settings, follows=follow)
+    snapshot, catalogue = loaded.snapshot, CatalogueFile(folder)
+    catalogue.make(loaded, settings.sources)
+    del loaded  # what was read is not needed to decide, and would be in the memory of every worker
     if follow and _is_running(folder, snapshot, settings):
         tell(folder.run, Result.UNCHANGED, **_rules(snapshot))
+        catalogue.publish()
         say(f"detect: nothing to exchange, snapshot {snapshot.id[:12]} runs")
         return
     snapshot.warm()
@@ -277,6 +282,7 @@ def detect(folder: DataFolder, settings: Settings, *, follow: bool = False) -> N
     line = NextInLine(folder.run)
     detection = _begin(folder, snapshot, settings, line if follow else None)
     if detection is not None:
+        catalogue.publish()
         detection.count_on(read_gauge(folder.run, "detect"))
         _work(folder, detection, line)
 
