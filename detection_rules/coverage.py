@@ -1,4 +1,4 @@
-"""ATT&CK coverage (攻击技术覆盖): for each technique the rules there are, those that a live source feeds, those that fired.
+"""ATT&CK coverage (攻击技术覆盖): for each technique the rules there are, those that a source feeds, those that fired.
 
 Comes in: the table of techniques, rules with their tags, alerts by rule. Goes out: one row a technique, and the same as
 a layer of ATT&CK Navigator. The one thing to know: a rule that names a sub-technique covers its technique too, but a
@@ -85,6 +85,12 @@ def read_table(path: Path = TABLE) -> AttackTable:
     return AttackTable(techniques=msgspec.convert(data["techniques"], list[Technique]), tactics=tactics)
 
 
+def superseded(table: AttackTable) -> frozenset[str]:
+    """The techniques that became sub-techniques of others and kept their names; ATT&CK shows them no more."""
+    subs = {one.name for one in table.techniques if "." in one.id}
+    return frozenset(one.id for one in table.techniques if "." not in one.id and one.name in subs)
+
+
 def techniques_of(tags: Iterable[str]) -> set[str]:
     """The techniques that Sigma tags (``attack.t1059.001``) name, and those that these belong to; upper case."""
     named = {found[1].upper() for tag in tags if (found := _TAG.fullmatch(tag.lower()))}
@@ -121,7 +127,7 @@ _STATES = {"none": "#ffffff", "present": "#f2d492", "live": "#7fb7be", "fired": 
 
 
 def navigator_layer(found: Coverage, name: str, made: str) -> dict[str, Any]:
-    """A layer of ATT&CK Navigator (layer format 4.5); ``made`` is when, as text. Techniques without a rule are left out.
+    """A layer of ATT&CK Navigator (layer format 4.5); ``made`` is when, as text. It has only techniques with rules.
 
     Score: 1 rules that no source feeds, 2 fed by a live source, 3 fired.
     """

@@ -11,6 +11,7 @@ from detection_rules.coverage import (
     coverage,
     navigator_layer,
     read_table,
+    superseded,
     techniques_of,
 )
 
@@ -71,4 +72,6 @@ def test_the_table_that_comes_with_the_product_is_whole():
     ids = {technique.id for technique in table.techniques}
     assert len(ids) == len(table.techniques) > 800
     assert {tactic for technique in table.techniques for tactic in technique.tactics} == set(table.tactics)
+    assert "T1086" in superseded(table)  # PowerShell, now T1059.001
+    assert "T1059" not in superseded(table)
     assert {name.partition(".")[0] for name in ids} <= ids
