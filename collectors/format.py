@@ -40,6 +40,7 @@ class Format(Protocol):
         ...
 
     # A format may have ``logsources() -> list[Logsource]``: what its events carry, "*" for a part that records decide.
+    # And ``archived_as``: the name of the format that reads ``EventGroup.raws`` again, where those are not records.
 
     def recognise(self, head: bytes, path: str) -> bool:
         """Whether the first bytes of a file (at most ``HEAD_BYTES``) look like this format."""
@@ -64,6 +65,16 @@ def load_format(name: str, folders: Sequence[Path] = ()) -> Format:
             return cast(Format, importlib.import_module(f"collectors.formats.{name}"))
         return load_declared(next(path for folder in (FORMATS, *folders) if (path := folder / f"{name}.yml").is_file()))
     raise Problem(f"format {name!r}", f"unknown; there are {', '.join(format_names(folders))}")
+
+
+def format_of_decoder(decoder: str) -> Format | None:
+    """The format that reads the raw of archived events again, by their ``decoder`` (``name@version``, with ``+`` and
+    the inner one's where one carried the other); ``None`` where no format is known by that name."""
+    name = decoder.partition("@")[0]
+    if name not in format_names():
+        return None
+    form = load_format(name)
+    return load_format(getattr(form, "archived_as", name))
 
 
 #: The order in which ``guess_format`` asks: the more telling a format's beginning, the earlier.

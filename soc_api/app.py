@@ -4,9 +4,10 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.responses import JSONResponse
 
 from soc_api.console.console import STATIC, Console
-from soc_api.console.views import account, alert, asset, assets, entry, events, setup, sign_in
+from soc_api.console.views import account, alert, asset, assets, entry, events, rule_test, setup, sign_in
 from soc_api.console.views import alerts as alert_list
 from soc_api.console.views import audit as audit_view
+from soc_api.console.views import coverage as coverage_view
 from soc_api.console.views import health as health_view
 from soc_api.console.views import jobs as jobs_view
 from soc_api.console.views import keys as keys_view
@@ -24,6 +25,7 @@ from soc_api.static_files import static_files
 from soc_api.v1 import alerts as v1_alerts
 from soc_api.v1 import assets as v1_assets
 from soc_api.v1 import audit as v1_audit
+from soc_api.v1 import coverage as v1_coverage
 from soc_api.v1 import events as v1_events
 from soc_api.v1 import health as v1_health
 from soc_api.v1 import jobs as v1_jobs
@@ -53,7 +55,18 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.console = Console(services)
     app.state.passwords = Passwords()
-    work_pages = (alert_list, alert, events, sources_view, assets, asset, jobs_view, health_view)
+    work_pages = (
+        alert_list,
+        alert,
+        events,
+        sources_view,
+        assets,
+        asset,
+        jobs_view,
+        health_view,
+        rule_test,
+        coverage_view,
+    )
     access_pages = (entry, sign_in, setup, account, people_view, keys_view, audit_view)
     for router in (_api(), metrics, *(page.router for page in (*access_pages, *work_pages))):
         app.include_router(router)
@@ -66,7 +79,7 @@ def create_app(services: Services) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix="/api")
-    work = (v1_alerts, v1_events, v1_assets, v1_sources, v1_health, v1_jobs, v1_rules, v1_stream)
+    work = (v1_alerts, v1_events, v1_assets, v1_sources, v1_health, v1_jobs, v1_rules, v1_coverage, v1_stream)
     for each in (*work, v1_people, v1_keys, v1_audit):
         api.include_router(each.router, prefix="/v1")
 

@@ -11,6 +11,7 @@ from typing import Protocol
 
 import msgspec
 
+from detection_rules.coverage import CoveringRule
 from soc_api.job_services import JobServices
 from soc_model.alert import Alert, AlertState, OutboxItem
 from soc_model.asset import Asset
@@ -37,6 +38,7 @@ class AlertStore(Protocol):
         self, scope: Scope, query: AlertFilter, since: int, until: int, buckets: int
     ) -> Sequence[tuple[int, Mapping[Level, int]]]: ...
     def set_state(self, scope: Scope, alert_id: int, state: AlertState, person: str, now: int) -> Alert | None: ...
+    def rule_alerts(self, scope: Scope) -> Mapping[str, tuple[int, int]]: ...
     def outbox(self, scope: Scope, after: int, limit: int) -> Sequence[OutboxItem]: ...
     def outbox_last(self) -> int: ...
     @property
@@ -141,6 +143,7 @@ class Services:
     ``wait_for_outbox`` returns when new outbox rows may exist; being late costs a poll, never a row. ``hosts`` are the
     host names (without port) this app answers to. ``link_command`` is what makes a new sign-in link on the terminal.
     ``reload_rules`` has the rules read again soon; it is told who asks.
+    ``covering_rules`` are the rules that run, as ATT&CK coverage needs them.
     ``box`` seals the secrets of one-time codes.
     ``scraper`` may read ``/metrics`` without a session; None: nobody may.
     """
@@ -153,6 +156,7 @@ class Services:
     sources: Callable[[Scope], Sequence[SourceReport]]
     source_settings: Callable[[], Sequence[Source]]
     health: Callable[[], Health]
+    covering_rules: Callable[[], Sequence[CoveringRule]]
     reload_rules: Callable[[str], None]
     wait_for_outbox: Callable[[], Awaitable[object]]
     now: Callable[[], int]

@@ -23,6 +23,7 @@ from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import Snapshot, compile_snapshot
 from soc_center.access_command import audit_app, link, people_app
 from soc_center.archive_command import archive_app
+from soc_center.backtest_command import test_rule
 from soc_center.doctor.examine import examine
 from soc_center.doctor.show import as_json, exit_code, show
 from soc_center.drill.command import play_drill
@@ -246,6 +247,7 @@ def new(
 
 
 rules_app.command(name="reload")(reload_rules)
+rules_app.command(name="test")(test_rule)
 
 
 @source_app.command(name="key")

@@ -118,6 +118,20 @@ def scan(
     return summary
 
 
+def located_in(path: Path, snapshot: Snapshot) -> Iterator[Located]:
+    """The event groups of one file, of any known format; raises ``Problem`` naming the file when it cannot be read."""
+    summary = Summary()
+    try:
+        with _open(path) as file:
+            head = file.read(HEAD_BYTES)
+            if head:
+                form = _format(path, head, AUTO)
+                one = FileScan(path=path, form=form, snapshot=snapshot, sink=lambda hit: None, summary=summary)
+                yield from one.located(_blocks(head, file, lambda read: None))
+    except (OSError, EOFError) as error:
+        raise Problem(str(path), getattr(error, "strerror", None) or str(error)) from error
+
+
 def _format(path: Path, head: bytes, name: str) -> Format:
     return load_format(guess_format(head, str(path)) if name == AUTO else name)
 
@@ -156,13 +170,21 @@ class FileScan:
 
     def run(self, blocks: Iterator[bytes]) -> None:
         """Cut the blocks into whole records and run the rules over each piece as it is whole."""
+        for piece in self._cut(blocks):
+            self._piece(piece)
+
+    def located(self, blocks: Iterator[bytes]) -> Iterator[Located]:
+        """The event groups of the blocks, as the rules would be given them."""
+        for piece in self._cut(blocks):
+            yield from locate(self._batch(piece), self.snapshot.wanted, any_time=True)
+            self.pieces += 1
+
+    def _cut(self, blocks: Iterator[bytes]) -> Iterator[Records]:
         cutter = Cutter(self.form, {})
         for block in blocks:
             self.summary.raw_bytes += len(block)
-            for piece in cutter.feed(block):
-                self._piece(piece)
-        for piece in cutter.feed(b"", final=True):
-            self._piece(piece)
+            yield from cutter.feed(block)
+        yield from cutter.feed(b"", final=True)
 
     def _piece(self, piece: Records) -> None:
         batch = self._batch(piece)

@@ -105,6 +105,18 @@ def read_histogram(
     return spans
 
 
+def read_rule_alerts(connection: Connection, scope: Scope) -> dict[str, tuple[int, int]]:
+    """By rule id: how many alerts the scope sees, and the last time one was seen; rules without any are not there."""
+    newest = select(func.max(alert.c.last_seen)).where(alert.c.cell_id == cell.c.id).scalar_subquery()
+    query = (
+        select(card.c.rule_id, func.sum(cell.c.alerts), func.max(newest))
+        .join(card, card.c.id == cell.c.card_id)
+        .where(cell.c.alerts > 0, *_scope(scope))
+        .group_by(card.c.rule_id)
+    )
+    return {rule_id: (alerts, last_seen) for rule_id, alerts, last_seen in connection.execute(query)}
+
+
 def _choose(connection: Connection, scope: Scope, wanted: AlertFilter) -> _Way:
     """The narrowest way: few rows are fetched and sorted, else the order is walked."""
     in_cells = connection.execute(select(func.sum(cell.c.alerts)).where(*_cells(scope, wanted))).scalar() or 0

@@ -22,7 +22,7 @@ from soc_store.access import (
     write_session,
 )
 from soc_store.alert_filter import AlertCounts, AlertFilter, AlertPage, Sort
-from soc_store.alert_reading import read_alerts, read_counts, read_histogram, read_page
+from soc_store.alert_reading import read_alerts, read_counts, read_histogram, read_page, read_rule_alerts
 from soc_store.alert_writing import write_state, write_tick
 from soc_store.api_keys import ApiKeys
 from soc_store.audit import AuditLog
@@ -112,6 +112,11 @@ class State:
         """``buckets`` equal spans of [``since``, ``until``) by the time last seen: (start, alerts by level)."""
         with self._engine.begin() as connection:
             return read_histogram(connection, scope, query, since=since, until=until, buckets=buckets)
+
+    def rule_alerts(self, scope: Scope) -> dict[str, tuple[int, int]]:
+        """By rule id: how many alerts the scope sees, and when one was last seen."""
+        with self._engine.begin() as connection:
+            return read_rule_alerts(connection, scope)
 
     def set_state(self, scope: Scope, alert_id: int, state: AlertState, person: str, now: int) -> Alert | None:
         """The alert in its new state, ``None`` when the scope does not see it; who and when is kept.

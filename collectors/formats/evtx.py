@@ -26,6 +26,7 @@ from soc_model.event import EventGroup, Wanted
 name = "evtx"
 logsources = windows_logsources
 own_numbers = True
+archived_as = "windows_json"
 DECODER_NAME = "evtx@1"
 HEADER_BYTES = 4096
 CHUNK_BYTES = 65536

@@ -79,7 +79,28 @@ JOB_KINDS: Mapping[str, str] = MappingProxyType(
     {
         "compact_archive": N_("Compact the archive"),
         "fold_sightings": N_("Fold sightings into assets"),
+        "test_rule": N_("Backtest"),
         "tidy_state": N_("Tidy the state"),
+    }
+)
+#: The tactics of MITRE ATT&CK by short name.
+TACTICS: Mapping[str, str] = MappingProxyType(
+    {
+        "reconnaissance": N_("Reconnaissance"),
+        "resource-development": N_("Resource development"),
+        "initial-access": N_("Initial access"),
+        "execution": N_("Execution"),
+        "persistence": N_("Persistence"),
+        "privilege-escalation": N_("Privilege escalation"),
+        "stealth": N_("Stealth"),
+        "defense-impairment": N_("Defense impairment"),
+        "credential-access": N_("Credential access"),
+        "discovery": N_("Discovery"),
+        "lateral-movement": N_("Lateral movement"),
+        "collection": N_("Collection"),
+        "command-and-control": N_("Command and control"),
+        "exfiltration": N_("Exfiltration"),
+        "impact": N_("Impact"),
     }
 )
 ASSET_KINDS: Mapping[str, str] = MappingProxyType(

@@ -13,6 +13,7 @@ import msgspec
 import pyotp
 from argon2 import PasswordHasher
 
+from detection_rules.coverage import CoveringRule
 from risk_assessment.fold import fold, spoken_of
 from risk_assessment.room import Room
 from soc_api.job_services import JobServices
@@ -68,6 +69,7 @@ class World:
     findings: list[Finding] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
     reports: list[SourceReport] = field(default_factory=list)
+    covering: list[CoveringRule] = field(default_factory=list)
     reloads: list[str] = field(default_factory=list)
     bell: asyncio.Event | None = None
     loop: asyncio.AbstractEventLoop | None = None
@@ -90,6 +92,7 @@ class World:
             "sources": lambda scope: [each for each in self.reports if self._seen(scope, each.source_id)],
             "source_settings": lambda: self.sources,
             "health": lambda: a_health(self.now_us),
+            "covering_rules": lambda: self.covering,
             "reload_rules": self.reloads.append,
             "wait_for_outbox": self._wait,
             "now": self.now,
@@ -108,14 +111,14 @@ class World:
         return JobServices(
             store=self.state.jobs,
             schedules=self.state.schedules,
-            kinds=lambda: ["compact", "tidy"],
+            kinds=lambda: ["compact", "test_rule", "tidy"],
             ask=self._ask_for_job,
             cancel=lambda job_id, person: self.state.jobs.request_cancel(job_id, self.now_us, person),
             schedule_changed=lambda: self.woken.append("schedule"),
         )
 
     def _ask_for_job(self, kind: str, params: Mapping[str, Any], person: str, *, unless_waiting: bool) -> Job:
-        if kind not in ("compact", "tidy"):
+        if kind not in ("compact", "test_rule", "tidy"):
             raise Problem("kind", f"there is no kind of job {kind!r}")
         self.woken.append("work")
         return self.state.jobs.enqueue(kind, params, person, self.now_us, unless_waiting=unless_waiting)

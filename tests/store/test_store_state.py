@@ -421,3 +421,13 @@ def test_a_due_migration_is_backed_up_first(url, state, tmp_path):
         assert kept.execute("SELECT last FROM sequence WHERE name = 'cursor'").fetchone() == (7,)
     kept.close()
     assert back_up(url) is None, "a copy of before the first try is kept"
+
+
+def test_alerts_by_rule_agree_with_the_list(many):
+    state, alerts = many
+    for scope in SCOPES:
+        expected: dict[str, tuple[int, int]] = {}
+        for one in (one for one in alerts if scope.sees(one.unit, one.realm)):
+            count, seen = expected.get(one.rule.id, (0, 0))
+            expected[one.rule.id] = (count + 1, max(seen, one.last_seen))
+        assert state.rule_alerts(scope) == expected

@@ -1,0 +1,196 @@
+"""A rule that is not active yet over what the archive holds: sealed events read back by their formats and decided anew.
+
+Comes in: the rule as text, a span, whose eyes it is seen with. Goes out: hits per day, samples, cost. The one thing to
+know: only events whose logsource the rule can see are read, nothing found becomes a finding, and the result holds no
+content of events, because whoever may see jobs need not be somebody who may see events.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from collectors.format import format_of_decoder
+from detection_rules.backtest import Backtest, Report, RuleHits
+from detection_rules.library import Library, read_documents
+from detection_rules.rule import Rule, RuleDocument
+from detection_rules.rule_yaml import parse_documents
+from detection_rules.ruleset import load_rules
+from detection_rules.snapshot import Snapshot, compile_snapshot
+from soc_center.rule_paths import rule_paths
+from soc_center.scan import located_in
+from soc_center.settings import Settings
+from soc_model.event import EventGroup, Wanted
+from soc_model.problem import Problem
+from soc_model.scope import Scope
+from soc_model.source import Logsource
+from soc_store.stored_events import Gone, StoredBlock, StoredEvents
+
+RULE_BYTES = 12 * 1024  # so that it fits into a job's parameters
+TRIES = 3  # when segments are merged or retired under it
+
+
+class Tested(msgspec.Struct, frozen=True, kw_only=True):
+    """A backtest's result. Of ``events`` in the archive, ``unreadable`` could not be read back by any format.
+
+    ``cpu_us_per_event``: for deciding alone. ``seconds``: all of it, by the clock on the wall.
+    """
+
+    since: int
+    until: int
+    events: int
+    unparsed: int
+    unreadable: int
+    cpu_us_per_event: float
+    seconds: float
+    rules: list[RuleHits]
+
+
+def rule_of(text: str, place: str = "rule") -> Snapshot:
+    """The rules of a text, compiled; raises ``Problem`` at ``place:line`` for anything in it that is refused."""
+    data = text.encode("utf-8", "surrogatepass")
+    if len(data) > RULE_BYTES:
+        raise Problem(place, f"larger than {RULE_BYTES} bytes")
+    found = list(parse_documents(place, data))
+    library = Library(
+        documents=[one for one in found if isinstance(one, RuleDocument)],
+        refused=[one for one in found if not isinstance(one, RuleDocument)],
+    )
+    return _compiled(library, place)
+
+
+def _compiled(library: Library, place: str) -> Snapshot:
+    ruleset = load_rules(library.documents, refused=library.refused)
+    if ruleset.refused:
+        refusal = ruleset.refused[0]
+        raise Problem(f"{refusal.path}:{refusal.line}", refusal.reason)
+    if not ruleset.rules:
+        raise Problem(place, "no rule in it")
+    return compile_snapshot(ruleset)
+
+
+def rule_by_id(settings: Settings, rule_id: str) -> Snapshot:
+    """The center's own or imported rule of that id, compiled; raises ``Problem`` when there is none that loads."""
+    library = read_documents(rule_paths(settings.detection))
+    documents = [document for document in library.documents if str(document.data.get("id")) == rule_id]
+    if not documents:
+        raise Problem(f"rule {rule_id}", "is not among the rules of this center")
+    return _compiled(Library(documents=documents, refused=[]), documents[0].path)
+
+
+def backtest(
+    archive: Path,
+    settings: Settings,
+    snapshot: Snapshot,
+    scope: Scope,
+    span: tuple[int, int],
+    *,
+    progress: Callable[[int, int], None],
+) -> Tested:
+    """The rules over the sealed events with a time in [since, until); ``progress`` is told rows behind and rows in all.
+
+    Begins again when the archive changes under it; ``Problem`` when that does not end.
+    """
+    for _ in range(TRIES):
+        try:
+            return _once(archive, settings, snapshot, scope, span, progress=progress)
+        except Gone:
+            continue
+    raise Problem(str(archive), "its segments change while they are read; try again when compaction rests")
+
+
+def _once(
+    archive: Path,
+    settings: Settings,
+    snapshot: Snapshot,
+    scope: Scope,
+    span: tuple[int, int],
+    *,
+    progress: Callable[[int, int], None],
+) -> Tested:
+    began = time.monotonic()
+    stored = StoredEvents(archive, scope, *span, seen_by(snapshot.rules))
+    test, reading = Backtest(snapshot, time.process_time, values=False), Reading(settings)
+    for behind, block in stored.blocks():
+        progress(behind, stored.rows)
+        for group, rows in reading.groups(block, snapshot.wanted):
+            ids, times = [block.event_ids[row] for row in rows], [block.times[row] for row in rows]
+            test.add(group, ids, times, block.source_id)
+    progress(stored.rows, stored.rows)
+    report = test.report()
+    return _tested(report, span, reading.unreadable, time.monotonic() - began)
+
+
+def scan_backtest(files: Sequence[Path], snapshot: Snapshot) -> Tested:
+    """The rules over files of any known format; raises ``Problem`` for one that cannot be read."""
+    began, times = time.monotonic(), Times()
+    test = Backtest(snapshot, time.process_time)
+    for path in files:
+        for located in located_in(path, snapshot):
+            test.add(located.group, located.event_ids, located.at, str(path))
+            times.see(located.at)
+    return _tested(test.report(), times.span, 0, time.monotonic() - began)
+
+
+class Times:
+    """The earliest and latest of the event times seen."""
+
+    def __init__(self) -> None:
+        self._seen: list[int] = []
+
+    def see(self, times: Sequence[int]) -> None:
+        """Take more."""
+        if times:
+            self._seen = [min((*self._seen, *times)), max((*self._seen, *times))]
+
+    @property
+    def span(self) -> tuple[int, int]:
+        """[first, last]; (0, 0) when there were none."""
+        return (self._seen[0], self._seen[-1]) if self._seen else (0, 0)
+
+
+def _tested(report: Report, span: tuple[int, int], unreadable: int, seconds: float) -> Tested:
+    return Tested(
+        since=span[0],
+        until=span[1],
+        events=report.events,
+        unparsed=report.unparsed,
+        unreadable=unreadable,
+        cpu_us_per_event=round(1e6 * report.cpu_s / max(1, report.events), 3),
+        seconds=round(seconds, 3),
+        rules=report.rules,
+    )
+
+
+def seen_by(rules: Sequence[Rule]) -> list[Logsource]:
+    """The logsources of the events that any variant of the rules can see."""
+    return list(dict.fromkeys(variant.logsource for rule in rules for variant in rule.variants))
+
+
+class Reading:
+    """Archived raw to event groups, with the options that the sources have now."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._sources = {source.id: source for source in settings.sources}
+        self.unreadable = 0
+
+    def groups(self, block: StoredBlock, wanted: Wanted) -> Iterator[tuple[EventGroup, list[int]]]:
+        """The groups of a block, each with the rows of its events."""
+        form = format_of_decoder(block.decoder)
+        if form is None:
+            self.unreadable += len(block.raws)
+            return
+        for group in form.parse(block.raws, self._context(block), wanted):
+            yield group, group.records
+
+    def _context(self, block: StoredBlock) -> dict[str, Any]:
+        """As a chunk would have it; the year of times that have none is that of the archived ones."""
+        source = self._sources.get(block.source_id)
+        context: dict[str, Any] = {"received": max(block.times)}
+        if source is not None:
+            context = {**source.options, **context}
+            if source.logsource is not None:
+                context["logsource"] = msgspec.to_builtins(source.logsource)
+        return context
