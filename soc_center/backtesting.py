@@ -19,6 +19,7 @@ from detection_rules.rule import Rule, RuleDocument
 from detection_rules.rule_yaml import parse_documents
 from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import Snapshot, compile_snapshot
+from soc_center.folder import DataFolder
 from soc_center.rule_paths import rule_paths
 from soc_center.scan import located_in
 from soc_center.settings import Settings
@@ -71,9 +72,9 @@ def _compiled(library: Library, place: str) -> Snapshot:
     return compile_snapshot(ruleset)
 
 
-def rule_by_id(settings: Settings, rule_id: str) -> Snapshot:
+def rule_by_id(folder: DataFolder, settings: Settings, rule_id: str) -> Snapshot:
     """The center's own or imported rule of that id, compiled; raises ``Problem`` when there is none that loads."""
-    library = read_documents(rule_paths(settings.detection))
+    library = read_documents([at.path for at in rule_paths(folder, settings.detection)])
     documents = [document for document in library.documents if str(document.data.get("id")) == rule_id]
     if not documents:
         raise Problem(f"rule {rule_id}", "is not among the rules of this center")

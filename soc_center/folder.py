@@ -55,6 +55,11 @@ class DataFolder:
         return self.root / "rule-catalogue.db"
 
     @property
+    def rule_proofs(self) -> Path:
+        """The last self-proof of the rules (``soc_model.rule_proof.ProofReport``)."""
+        return self.root / "rule-proofs.json"
+
+    @property
     def archive(self) -> Path:
         return self.root / "archive"
 

@@ -34,7 +34,9 @@ def entries(
         seen.add(whole.entry.id)
         yield whole
     known = {(placed.document.path, placed.document.line) for placed in read.placed}
-    yield from (_unread(refusal, origin) for refusal, origin in read.refused if (refusal.path, refusal.line) not in known)
+    yield from (
+        _unread(refusal, origin) for refusal, origin in read.refused if (refusal.path, refusal.line) not in known
+    )
 
 
 def unsourced(rules: Sequence[Rule], sources: Sequence[Source]) -> frozenset[Where]:

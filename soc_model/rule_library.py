@@ -58,7 +58,9 @@ def changed(rules: Sequence[ChangedRule]) -> Changed:
     """The same rules counted, the gravest first, at most ``SHOWN`` of them named."""
     counted = Counter(rule.level for rule in rules)
     ordered = sorted(rules, key=lambda rule: (-rule.level.rank, rule.title, rule.id))
-    return Changed(by_level={level: counted[level] for level in reversed(Level) if counted[level]}, rules=ordered[:SHOWN])
+    return Changed(
+        by_level={level: counted[level] for level in reversed(Level) if counted[level]}, rules=ordered[:SHOWN]
+    )
 
 
 class LibraryDiff(msgspec.Struct, frozen=True, kw_only=True):

@@ -117,6 +117,18 @@ def read_rule_alerts(connection: Connection, scope: Scope) -> dict[str, tuple[in
     return {rule_id: (alerts, last_seen) for rule_id, alerts, last_seen in connection.execute(query)}
 
 
+def read_rules_updated(connection: Connection, scope: Scope) -> dict[str, int]:
+    """By rule id: when an alert that the scope sees was last added to, by the center's clock."""
+    query = (
+        select(card.c.rule_id, func.max(alert.c.updated))
+        .join(cell, cell.c.card_id == card.c.id)
+        .join(alert, alert.c.cell_id == cell.c.id)
+        .where(cell.c.alerts > 0, *_scope(scope))
+        .group_by(card.c.rule_id)
+    )
+    return {row[0]: row[1] for row in connection.execute(query)}
+
+
 def _choose(connection: Connection, scope: Scope, wanted: AlertFilter) -> _Way:
     """The narrowest way: few rows are fetched and sorted, else the order is walked."""
     in_cells = connection.execute(select(func.sum(cell.c.alerts)).where(*_cells(scope, wanted))).scalar() or 0

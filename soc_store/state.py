@@ -22,7 +22,14 @@ from soc_store.access import (
     write_session,
 )
 from soc_store.alert_filter import AlertCounts, AlertFilter, AlertPage, Sort
-from soc_store.alert_reading import read_alerts, read_counts, read_histogram, read_page, read_rule_alerts
+from soc_store.alert_reading import (
+    read_alerts,
+    read_counts,
+    read_histogram,
+    read_page,
+    read_rule_alerts,
+    read_rules_updated,
+)
 from soc_store.alert_writing import write_state, write_tick
 from soc_store.api_keys import ApiKeys
 from soc_store.audit import AuditLog
@@ -117,6 +124,11 @@ class State:
         """By rule id: how many alerts the scope sees, and when one was last seen."""
         with self._engine.begin() as connection:
             return read_rule_alerts(connection, scope)
+
+    def rules_updated(self, scope: Scope) -> dict[str, int]:
+        """By rule id: when an alert that the scope sees was last added to, by the center's clock."""
+        with self._engine.begin() as connection:
+            return read_rules_updated(connection, scope)
 
     def set_state(self, scope: Scope, alert_id: int, state: AlertState, person: str, now: int) -> Alert | None:
         """The alert in its new state, ``None`` when the scope does not see it; who and when is kept.

@@ -51,20 +51,23 @@ class StoredEvents:
         self.segments = _segments(archive, scope, since, until)
         self.rows = sum(segment.rows for _, segment in self.segments)
 
-    def blocks(self) -> Iterator[tuple[int, StoredBlock]]:
-        """Pairs of how many of ``rows`` lie behind, and the next block. Raises ``Gone``."""
+    def blocks(self, most: int | None = None) -> Iterator[tuple[int, StoredBlock]]:
+        """Pairs of how many of ``rows`` lie behind, and the next block; ``most`` rows of each source and decoder of a
+        segment where it is given. Raises ``Gone``."""
         behind = 0
         if not self.segments:
             return
         with open_duckdb(self._archive) as connection:
             for realm, segment in self.segments:
-                for block in self._read(connection, self._archive / realm / segment.file):
+                for block in self._read(connection, self._archive / realm / segment.file, most):
                     yield behind, block
                 behind += segment.rows
 
-    def _read(self, connection: "DuckDBPyConnection", path: Path) -> Iterator[StoredBlock]:
+    def _read(self, connection: "DuckDBPyConnection", path: Path, most: int | None) -> Iterator[StoredBlock]:
+        sampled = "" if most is None else f" QUALIFY row_number() OVER (PARTITION BY source_id, decoder) <= {most:d}"
         # Ordered, so that rows of one source and decoder lie together; the columns are our own.
-        sql = f"SELECT {_COLUMNS} FROM read_parquet(?) WHERE {self._where.sql} ORDER BY source_id, decoder"  # noqa: S608
+        asked = f"SELECT {_COLUMNS} FROM read_parquet(?) WHERE {self._where.sql}"  # noqa: S608
+        sql = f"{asked}{sampled} ORDER BY source_id, decoder"
         try:
             result = connection.execute(sql, [[str(path.resolve())], *self._where.values])
             while rows := result.fetchmany(ROWS):

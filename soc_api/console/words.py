@@ -79,6 +79,7 @@ JOB_KINDS: Mapping[str, str] = MappingProxyType(
     {
         "compact_archive": N_("Compact the archive"),
         "fold_sightings": N_("Fold sightings into assets"),
+        "prove_rules": N_("Self-proof of rules"),
         "test_rule": N_("Backtest"),
         "tidy_state": N_("Tidy the state"),
     }

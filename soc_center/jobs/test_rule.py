@@ -34,7 +34,7 @@ def run(job: Job, place: JobPlace) -> dict[str, Any]:
     params = msgspec.convert(job.params, Params)
     if bool(params.rule) == bool(params.rule_id):
         raise Problem("params", "one of rule and rule_id is to be given")
-    snapshot = rule_of(params.rule) if params.rule else rule_by_id(place.settings, params.rule_id)
+    snapshot = rule_of(params.rule) if params.rule else rule_by_id(place.folder, place.settings, params.rule_id)
     scope = Scope(units=frozenset(params.units) or None, realms=frozenset({Realm.LIVE}))
     now = place.now()
     place.progress(0, 0, "reading segments")

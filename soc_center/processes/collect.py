@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from collectors.intake import IntakeFull
+from soc_center.canary import sources_with_canary, take_canaries
 from soc_center.disk import DiskRoom
 from soc_center.folder import DataFolder
 from soc_center.gauge import GaugeFile, done_through, now_us
@@ -84,7 +85,7 @@ class TransportIntake:
 
 async def collect(folder: DataFolder, settings: Settings) -> None:
     """Run all transports until SIGTERM or the end of the supervisor."""
-    journal = Journal.open(folder.journal, settings.sources_by_id(), now=now_us)
+    journal = Journal.open(folder.journal, sources_with_canary(settings), now=now_us)
     commit = GroupCommit(journal, on_commit=lambda: wake(folder.run, "detect"))
     room = DiskRoom(folder.journal, settings.archive.min_free_bytes, say)
     stop = _stop_event()
@@ -154,9 +155,10 @@ async def _housekeeping(folder: DataFolder, journal: Journal, commit: GroupCommi
 
 
 async def _replaying(folder: DataFolder, way_in: TransportIntake) -> None:
-    """Each second: what a person has taken out of quarantine comes in again."""
+    """Each second: what a person has taken out of quarantine comes in again, and canaries come in."""
     while True:
         await take_replays(folder.inbox, Quarantine(folder.quarantine), way_in, say)
+        await take_canaries(folder.inbox, way_in, say)
         await asyncio.sleep(HOUSEKEEPING_S)
 
 

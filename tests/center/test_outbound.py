@@ -81,7 +81,12 @@ def test_an_allow_list_is_read_strictly(entry: str) -> None:
     "url",
     [
         *("ftp://a.example/", "file:///etc/passwd", "gopher://a.example/", "//a.example/x", "https://", "a.example/x"),
-        *("https://user:pw@a.example/", "https://a.example:99999/", "https://a.example/\r\nX: y", "https://a.example/ x"),
+        *(
+            "https://user:pw@a.example/",
+            "https://a.example:99999/",
+            "https://a.example/\r\nX: y",
+            "https://a.example/ x",
+        ),
         *("https://[::1/", "https://例.example/", "https://a.example:0/"),
     ],
 )
@@ -103,7 +108,9 @@ def test_an_answer_comes_back_and_the_call_is_told() -> None:
     assert calls == [Call("rules", "GET", "rules.example", server.port, "127.0.0.1", 200, 0, 5, "")]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]"]
+)
 def test_no_spelling_of_loopback_gets_through_the_real_judge(host: str) -> None:
     calls: list[Call] = []
     with serving() as server, pytest.raises((OutboundRefused, OutboundFailed)):
