@@ -25,6 +25,7 @@ from detection_rules.predicate import (
     text_of,
 )
 from detection_rules.regex_matcher import RegexMatcher
+from detection_rules.rule_cost import Spending
 from detection_rules.text_matcher import TextMatcher
 
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?")
@@ -34,7 +35,10 @@ _HALVES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 class ColumnMatcher:
     """The predicates of one column, sorted by how they are asked; automata are built at the first text."""
 
-    def __init__(self, predicates: Mapping[int, Predicate], *, hyperscan: bool = True) -> None:
+    def __init__(
+        self, predicates: Mapping[int, Predicate], *, hyperscan: bool = True, spending: Spending | None = None
+    ) -> None:
+        self._spending = spending
         tests = {number: asked.test for number, asked in predicates.items()}
         self.numbers = frozenset(tests)
         self._texts = [(n, test) for n, test in tests.items() if isinstance(test, Text)]
@@ -94,7 +98,7 @@ class ColumnMatcher:
         self._built = (
             TextMatcher((n, test) for n, test in self._texts if not test.cased),
             TextMatcher(cased) if cased else None,
-            RegexMatcher(self._regexes, hyperscan=self._hyperscan) if self._regexes else None,
+            RegexMatcher(self._regexes, hyperscan=self._hyperscan, spending=self._spending) if self._regexes else None,
         )
         return self._built
 

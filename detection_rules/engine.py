@@ -10,11 +10,12 @@ from typing import Any
 
 from detection_rules.class_cache import Budget, ValueClasses, hashable
 from detection_rules.column_matcher import ColumnMatcher
-from detection_rules.condition import Node, any_of, resolve
+from detection_rules.condition import Node, any_of, predicates_of, resolve
 from detection_rules.keyword_filter import KeywordFilter, rarity_cost
 from detection_rules.plan import Plan, Rules, needed_keywords
 from detection_rules.predicate import ABSENT, Column, Exists, Null, Predicate, Text, Wildcard
 from detection_rules.rule import Rule
+from detection_rules.rule_cost import Spending
 from soc_model.event import EventGroup, EventType
 from soc_model.source import Logsource
 
@@ -68,6 +69,7 @@ class Engine:
         keywords = self._by_column.get(None, {})
         self._keyword_costs = {number: rarity_cost(asked.test) for number, asked in keywords.items()}
         self._budget = Budget(cache_bytes)
+        self._spending = Spending()
         self._classes: dict[Column, ValueClasses] = {}
         self._seen: dict[Logsource, list[tuple[int, list[Node]]]] = {}
         self._plans: dict[tuple[Any, ...], Plan] = {}
@@ -112,7 +114,7 @@ class Engine:
         """The classes of a column's values."""
         found = self._classes.get(column)
         if found is None:
-            matcher = ColumnMatcher(self._by_column.get(column, {}), hyperscan=self._hyperscan)
+            matcher = ColumnMatcher(self._by_column.get(column, {}), hyperscan=self._hyperscan, spending=self._spending)
             ask = matcher.classify_pair if isinstance(column, tuple) else matcher.classify
             found = self._classes[column] = ValueClasses(ask, self._budget)
         return found
@@ -164,6 +166,13 @@ class Engine:
             plan_misses=self._plan_misses,
             plans_evicted=self._plans_evicted,
         )
+
+    def rule_costs(self) -> dict[str, float]:
+        """Seconds by rule id of what was the rule's own work since the start; those without any are not there."""
+        asking: dict[int, list[int]] = {}
+        for number in self._spending.expressions:
+            asking[number] = [i for i, rule in enumerate(self.rules) if number in _asked(rule)]
+        return {self.rules[rule].card.id: spent for rule, spent in self._spending.by_rule(asking).items()}
 
     def _covering(self, logsource: Logsource) -> Iterator[tuple[int, list[Node]]]:
         for number, rule in enumerate(self.rules):
@@ -227,6 +236,7 @@ class Engine:
             columns=self._columns,
             weak=self._weak,
             budget=self._budget,
+            spending=self._spending,
         )
 
     def _filter(self, keywords: frozenset[int]) -> KeywordFilter:
@@ -244,6 +254,10 @@ class Engine:
         self._plans.clear()
         self._types.clear()
         self._filters.clear()
+
+
+def _asked(rule: Rule) -> frozenset[int]:
+    return NOTHING.union(*(predicates_of(variant.condition) for variant in rule.variants))
 
 
 def _is_weak(asked: Predicate) -> bool:

@@ -12,6 +12,7 @@ from detection_rules.class_cache import Budget
 from detection_rules.condition import AllOf, AnyOf, Node, Not, predicates_of
 from detection_rules.keyword_filter import KeywordFilter
 from detection_rules.predicate import Column
+from detection_rules.rule_cost import Spending
 
 Rules = tuple[int, ...]
 Key = tuple[frozenset[int], ...]
@@ -36,6 +37,7 @@ class Plan(dict[Key, Rules]):
         columns: Mapping[int, Column],
         weak: Set[int],
         budget: Budget,
+        spending: Spending,
     ) -> None:
         """``columns``: the column of each predicate; ``weak`` predicates hold for most events: poor witnesses."""
         super().__init__()
@@ -54,6 +56,7 @@ class Plan(dict[Key, Rules]):
         self.fields: frozenset[str] | None = None if None in self.columns else frozenset(_names(self.columns))
         self.misses = 0
         self._budget = budget
+        self._spending = spending
         self._witnesses, self._unwitnessed = _witnesses(nodes, asked, weak)
         budget.share(self.clear)
 
@@ -69,7 +72,10 @@ class Plan(dict[Key, Rules]):
         candidates = set(self._unwitnessed)
         for number in present & self._witnesses.keys():
             candidates.update(self._witnesses[number])
-        fired = [rule for rule in candidates if self.nodes[rule].holds(present)]
+        if self._spending.due():
+            fired = self._spending.timed(candidates, self.nodes, present)
+        else:
+            fired = [rule for rule in candidates if self.nodes[rule].holds(present)]
         return tuple(sorted((*self.always, *fired))) if fired else self.always
 
     def decide_by_keywords(self, present: frozenset[int]) -> Rules:

@@ -7,19 +7,28 @@ first ``BACKTRACKING_BYTES`` characters of a text. Nothing is compiled before th
 import re
 from collections.abc import Iterable
 from importlib.util import find_spec
+from time import perf_counter
 from typing import Any
 
 from detection_rules.linear_regex import LinearRegex
 from detection_rules.predicate import Regex
 from detection_rules.regex_check import BACKTRACKING_BYTES, needs_backtracking, python_flags
+from detection_rules.rule_cost import Spending
 
 Numbered = tuple[int, Regex]
+Searching = LinearRegex | re.Pattern[str]
 
 
 class RegexMatcher:
-    """Matches texts as they are, case and all. ``hyperscan=False`` does without it, as where it is not installed."""
+    """Matches texts as they are, case and all. ``hyperscan=False`` does without it, as where it is not installed.
 
-    def __init__(self, patterns: Iterable[Numbered], *, hyperscan: bool = True) -> None:
+    What runs by itself, outside Hyperscan, is told to ``spending``.
+    """
+
+    def __init__(
+        self, patterns: Iterable[Numbered], *, hyperscan: bool = True, spending: Spending | None = None
+    ) -> None:
+        self._spending = spending or Spending()
         self._pending: list[Numbered] | None = list(patterns)
         self._hyperscan = hyperscan
         self._database: Any = None
@@ -33,10 +42,17 @@ class RegexMatcher:
             self._pending = None
         if self._database is not None:
             self._database.scan(text.encode(), match_event_handler=_collect, context=found)
-        found.update(number for number, automaton in self._others if automaton.search(text))
+        if self._others:
+            self._alone(self._others, text, found)
         if self._backtracking:
-            head = text[:BACKTRACKING_BYTES]
-            found.update(number for number, pattern in self._backtracking if pattern.search(head))
+            self._alone(self._backtracking, text[:BACKTRACKING_BYTES], found)
+
+    def _alone(self, searches: Iterable[tuple[int, Searching]], text: str, found: set[int]) -> None:
+        for number, pattern in searches:
+            began = perf_counter()
+            if pattern.search(text):
+                found.add(number)
+            self._spending.expression(number, perf_counter() - began)
 
     def _compile(self, patterns: list[Numbered]) -> None:
         linear = [one for one in patterns if not needs_backtracking(*_key(one))]

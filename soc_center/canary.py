@@ -1,10 +1,12 @@
-"""Canaries (探针): rules' own samples, sent through journal, detect and triage like anything else, in realm test.
+"""What the center sends to itself: canaries (探针), and events of its own, through journal, detect and triage.
 
-Comes in: a folder where the job lays its samples. Goes out: chunks of the built-in source ``canary``. The one thing to
-know: the realm is test, so whatever fires counts in nothing that is real, and nobody outside can send as this source.
+Comes in: files in the inbox folder. Goes out: chunks of two built-in sources, as which nobody outside can send.
+``canary`` carries rules' own samples in realm test, so whatever fires counts in nothing that is real; ``fengsui`` what
+the center has to tell of itself, in realm live, so that a rule makes an alert of it like of anything else.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +17,12 @@ from soc_center.replay import WayIn
 from soc_center.settings import Settings
 from soc_model.chunk import RECORD_BYTES, Chunk
 from soc_model.layer import Layer, Realm
-from soc_model.source import Source, Trust
+from soc_model.source import Logsource, Source, Trust
 from soc_store.durable import publish, sync_folder
 
 ID = "canary"
+OWN = "fengsui"
+OWN_LOGSOURCE = Logsource(product="fengsui", service="center")
 SUFFIX = ".canary"
 
 
@@ -30,24 +34,37 @@ class Flight(msgspec.Struct, frozen=True, kw_only=True):
     chunks: list[Chunk]
 
 
-def canary_source(settings: Settings) -> Source:
-    """The built-in source of canaries; its unit is the center's first."""
-    unit = settings.units[0].id if settings.units else ID
+def built_in_sources(settings: Settings) -> dict[str, Source]:
+    """The two built-in sources by id; their unit is the center's first."""
+    unit = settings.units[0].id if settings.units else OWN
+    canary = _source(ID, "Canary 自证探针", unit, Realm.TEST, None)
+    return {ID: canary, OWN: _source(OWN, "fengsui 本中心", unit, Realm.LIVE, OWN_LOGSOURCE)}
+
+
+def _source(name: str, shown: str, unit: str, realm: Realm, logsource: Logsource | None) -> Source:
     return Source(
-        id=ID,
-        name="Canary 自证探针",
-        transport=ID,
+        id=name,
+        name=shown,
+        transport="inbox",
         format="json",
-        layer=Layer.HOST,
+        layer=Layer.PLATFORM,
         unit=unit,
-        realm=Realm.TEST,
+        realm=realm,
         trust=Trust.KEY,
+        logsource=logsource,
     )
 
 
-def sources_with_canary(settings: Settings) -> dict[str, Source]:
-    """All sources whose records may be journaled; a configured one of the same id is that one."""
-    return {ID: canary_source(settings), **settings.sources_by_id()}
+def journaled_sources(settings: Settings) -> dict[str, Source]:
+    """All sources whose records may be journaled; a configured one with the id of a built-in is that one."""
+    return {**built_in_sources(settings), **settings.sources_by_id()}
+
+
+def own_event(event: str, now: int, **fields: str) -> Chunk:
+    """Something that the center has to tell of itself."""
+    at = datetime.fromtimestamp(now / 1_000_000, UTC).isoformat()
+    record = {"@timestamp": at, "event.action": event, "message": fields.get("reason", event), **fields}
+    return Chunk(source_id=OWN, stream=OWN, received=now, format="json", records=[msgspec.json.encode(record)])
 
 
 def canary_chunk(rule_id: str, sample: Mapping[str, Any], now: int) -> Chunk | None:

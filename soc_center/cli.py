@@ -34,6 +34,7 @@ from soc_center.new_rule import RuleDraft, rules_folder, write_rule
 from soc_center.pipeline import run_sample
 from soc_center.provided import provided
 from soc_center.quarantine_command import quarantine_app
+from soc_center.release_command import list_dear, release_rule
 from soc_center.rule_paths import OWN_RULES
 from soc_center.rules_command import reload_rules
 from soc_center.scan import AUTO, Summary, files_of, open_sink, scan
@@ -248,6 +249,8 @@ def new(
 
 rules_app.command(name="reload")(reload_rules)
 rules_app.command(name="test")(test_rule)
+rules_app.command(name="dear")(list_dear)
+rules_app.command(name="release")(release_rule)
 
 
 @source_app.command(name="key")

@@ -55,6 +55,11 @@ class DataFolder:
         return self.root / "rule-catalogue.db"
 
     @property
+    def dear_rules(self) -> Path:
+        """Rules that were put aside because they cost too much (``soc_center.dear_rules``)."""
+        return self.rule_library / "dear.json"
+
+    @property
     def rule_proofs(self) -> Path:
         """The last self-proof of the rules (``soc_model.rule_proof.ProofReport``)."""
         return self.root / "rule-proofs.json"

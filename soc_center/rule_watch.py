@@ -29,7 +29,7 @@ class RuleWatch:
     def __init__(self, folder: DataFolder, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._folder, self._settings, self._monotonic = folder, folder.settings, monotonic
         library = RuleLibrary(folder.rule_library)
-        self._chosen = (library.active_file, library.states_file)
+        self._chosen = (library.active_file, library.states_file, folder.dear_rules)
         self._paths: list[Path] = [OWN_RULES]
         self._next = 0.0
         self._since = monotonic()

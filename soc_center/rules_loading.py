@@ -12,6 +12,7 @@ from detection_rules.library import read_documents
 from detection_rules.rule import Refusal, RuleDocument, RuleSet
 from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import Snapshot, compile_snapshot
+from soc_center.dear_rules import DearRules, PutAside
 from soc_center.folder import DataFolder
 from soc_center.rule_library import RuleLibrary
 from soc_center.rule_paths import OWN_RULES, RulesAt, rule_paths
@@ -41,7 +42,9 @@ class ReadRules:
 
     def load(self) -> RuleSet:
         """Those that are to be evaluated."""
-        wanted = [each.document for each in self.placed if each.document.state.evaluated]
+        refused = {(refusal.path, refusal.line) for refusal, _ in self.refused}
+        documents = (each.document for each in self.placed if each.document.state.evaluated)
+        wanted = [document for document in documents if (document.path, document.line) not in refused]
         return load_rules(wanted, refused=[refusal for refusal, _ in self.refused])
 
 
@@ -80,7 +83,23 @@ def read_center_rules(
         least = settings.detection.min_level if origin is RuleOrigin.IMPORTED else Level.INFORMATIONAL
         placed += _place(library.documents, origin, states, titles, least)
         refused += [(refusal, origin) for refusal in library.refused]
+    refused += _too_dear(placed, DearRules(folder.dear_rules).all())
     return ReadRules(placed=placed, refused=refused)
+
+
+def _too_dear(placed: Sequence[Placed], dear: Mapping[str, PutAside]) -> Iterator[tuple[Refusal, RuleOrigin]]:
+    """The documents that were put aside because they cost too much."""
+    for document, origin, _ in placed if dear else ():
+        found = dear.get(sha256(document.text.encode()).hexdigest())
+        if found is not None:
+            refusal = Refusal(
+                path=document.path,
+                line=document.line,
+                reason=found.reason,
+                rule_id=id_of(document),
+                title=str(document.data.get("title", "")),
+            )
+            yield refusal, origin
 
 
 def _place(

@@ -31,6 +31,7 @@ class Act(StrEnum):
     JOB_CANCELLED = "job.cancelled"
     SCHEDULE_CHANGED = "schedule.changed"
     RULES_RELOADED = "rules.reloaded"
+    RULE_RELEASED = "rule.released"
     RULES_STAGED = "rules.staged"
     RULES_CONFIRMED = "rules.confirmed"
     RULES_REFUSED = "rules.refused"

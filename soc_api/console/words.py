@@ -232,6 +232,7 @@ ACTS: Mapping[str, str] = MappingProxyType(
         Act.JOB_CANCELLED: N_("Job asked to end"),
         Act.SCHEDULE_CHANGED: N_("Schedule changed"),
         Act.RULES_RELOADED: N_("Rules read again"),
+        Act.RULE_RELEASED: N_("Rule released"),
         Act.QUARANTINE_REPLAYED: N_("Quarantined records replayed"),
         Act.QUARANTINE_DISCARDED: N_("Quarantined records discarded"),
         Act.AUDIT_READ: N_("Audit record read"),

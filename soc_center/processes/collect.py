@@ -14,7 +14,7 @@ from functools import partial
 from typing import Any
 
 from collectors.intake import IntakeFull
-from soc_center.canary import sources_with_canary, take_canaries
+from soc_center.canary import journaled_sources, take_canaries
 from soc_center.disk import DiskRoom
 from soc_center.folder import DataFolder
 from soc_center.gauge import GaugeFile, done_through, now_us
@@ -85,7 +85,7 @@ class TransportIntake:
 
 async def collect(folder: DataFolder, settings: Settings) -> None:
     """Run all transports until SIGTERM or the end of the supervisor."""
-    journal = Journal.open(folder.journal, sources_with_canary(settings), now=now_us)
+    journal = Journal.open(folder.journal, journaled_sources(settings), now=now_us)
     commit = GroupCommit(journal, on_commit=lambda: wake(folder.run, "detect"))
     room = DiskRoom(folder.journal, settings.archive.min_free_bytes, say)
     stop = _stop_event()

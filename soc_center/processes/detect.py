@@ -16,6 +16,8 @@ from typing import Any
 from detection_rules.snapshot import Snapshot
 from soc_center.address import Address
 from soc_center.catalogue_file import CatalogueFile
+from soc_center.canary import lay, own_event
+from soc_center.dear_rules import CostWatch, DearRules, PutAside
 from soc_center.folder import DataFolder
 from soc_center.gauge import Gauge, GaugeFile, done_through, is_running, now_us, read_gauge
 from soc_center.life import Life, leash_gone, leashed, say
@@ -30,6 +32,8 @@ from soc_center.start import USAGE
 from soc_center.turn import NextInLine
 from soc_center.wake import wake
 from soc_center.zones import ZoneWatch
+from soc_model.chunk import Chunk
+from soc_model.finding import RuleCard
 from soc_model.outcome import Outcome
 from soc_model.problem import Problem
 from soc_store.journal import JournalReader
@@ -42,6 +46,7 @@ POLL_S = 1.0
 COUNTED = ("worker_restarts", "careful_batches", "quarantined_batches", "quarantined_records")
 FALLS = 2  # of a worker on one batch, after which its records are tried alone
 RAW_RECORDS = 100  # of one batch; when one more stops its worker, the whole batch is kept raw
+SHOWN_COSTS = 50
 SHOWN_REFUSALS = 50  # on the Health page; all are in the log
 TURN_S = 0.02  # between two tries of a successor to take over
 
@@ -61,6 +66,7 @@ class Detection:
         self._order: deque[int] = deque()
         self._ready: dict[int, EncodedOutcome] = {}
         self.relieved = False  # a successor is ready: what is in hand is finished, and no more is taken
+        self._costs = CostWatch(time.monotonic())
         self.counted = Counter(dict.fromkeys(COUNTED, 0))
         self.workers: list[Worker] = []
         try:
@@ -202,6 +208,23 @@ class Detection:
         if done_through:
             self._log.drop_through(done_through)
 
+    def watch_costs(self, now_s: float) -> None:
+        """Put aside rules that take too much of the workers' time, and tell of it; a successor runs without them."""
+        dear = self._costs.see({worker.pid: worker.costs for worker in self.workers if worker.running}, now_s)
+        known = DearRules(self._folder.dear_rules)
+        cards = self._snapshot.cards
+        put = [
+            PutAside(rule_id=one, content_sha256=cards[one].content_sha256, share=self._costs.shares[one], at=now_us())
+            for one in dear
+        ]
+        new = [one for one in put if one.content_sha256 not in known.all()] if put else []
+        if new:
+            known.put(new)
+            lay(self._folder.inbox, [_told(one, cards[one.rule_id]) for one in new], now_us())
+            wake(self._folder.run, "up")
+        for one in new:
+            say(f"detect: rule {one.rule_id} {one.reason}")
+
     def values(self) -> dict[str, Any]:
         """The parent's gauge."""
         return {
@@ -212,6 +235,7 @@ class Detection:
             **self.counted,
             "caches": _summed([worker.caches for worker in self.workers]),
             "workers": len(self.workers),
+            "rule_shares": dict(sorted(self._costs.shares.items(), key=lambda item: -item[1])[:SHOWN_COSTS]),
             "reference": self._zones.reference.id,
             "reference_problem": self._zones.problem,
         }
@@ -228,6 +252,12 @@ class Detection:
                 worker.end()
         self._log.close()
         self._journal.close()
+
+
+def _told(one: PutAside, card: RuleCard) -> Chunk:
+    """The center's own event that a rule was put aside."""
+    about = {"event.code": one.rule_id, "rule.name": card.title, "rule.path": card.path, "reason": one.reason}
+    return own_event("rule_put_aside", one.at, **about)
 
 
 def _summed(told: list[Caches]) -> Caches:
@@ -338,6 +368,7 @@ def _work(folder: DataFolder, detection: Detection, line: NextInLine) -> None:
             detection.step(life)
             if gauge.due:  # both read or write gauges, which under load would be a good part of a step
                 detection.housekeep(now_us(), done_through(folder.run))
+                detection.watch_costs(time.monotonic())
                 gauge.set(**detection.values())
     finally:
         gauge.set(force=True, **detection.values())

@@ -125,6 +125,13 @@ def answers(request: Request, snapshot: Snapshot, reference: Reference) -> Itera
             yield b"".join((head, encoded.head, encoded.rows))
 
 
+class Counters(msgspec.Struct, frozen=True, kw_only=True):
+    """What a worker tells of itself once a second: its caches, and the seconds by rule that were the rule's own."""
+
+    caches: dict[str, dict[str, int]]
+    costs: dict[str, float]
+
+
 def caches(counters: EngineCounters) -> dict[str, dict[str, int]]:
     """By cache: what was found in it, what was not, and what it lost for want of room."""
     # Values and combinations share their room, so what they lose is told once.
@@ -140,7 +147,8 @@ def _cache(lookups: int, misses: int, evicted: int) -> dict[str, int]:
 
 
 def _counters(snapshot: Snapshot) -> bytes:
-    body = msgspec.json.encode(caches(snapshot.engine.counters()))
+    engine = snapshot.engine
+    body = msgspec.json.encode(Counters(caches=caches(engine.counters()), costs=engine.rule_costs()))
     return REPLY.pack(Kind.COUNTERS, len(body), 0, 0, 0) + body
 
 

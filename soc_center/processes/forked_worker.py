@@ -20,7 +20,18 @@ import msgspec
 from detection_rules.snapshot import Snapshot
 from soc_center.address import NOBODY, Address
 from soc_center.limits import die_with_parent, limit_growth, lower
-from soc_center.processes.detect_worker import ADDRESS, BATCH_S, FAILED, FIRST_S, REPLY, REQUEST, Care, Kind, work
+from soc_center.processes.detect_worker import (
+    ADDRESS,
+    BATCH_S,
+    FAILED,
+    FIRST_S,
+    REPLY,
+    REQUEST,
+    Care,
+    Counters,
+    Kind,
+    work,
+)
 from soc_model.reference import NO_REFERENCE, Reference, encode_zones
 from soc_store.outcome_log import EncodedOutcome
 
@@ -62,6 +73,7 @@ class Worker:
         self.tasks: OrderedDict[int, Task] = OrderedDict()
         self.falls = 0  # in a row, without any answer between
         self.caches: Caches = {}  # as it last told, since its start
+        self.costs: dict[str, float] = {}  # seconds by rule, likewise
         self._started = -BACK_OFF_S
         self.start()
 
@@ -176,7 +188,8 @@ class Worker:
                 self.named = None if address == NOBODY else address
                 continue
             if kind == Kind.COUNTERS:
-                self.caches = msgspec.json.decode(body, type=Caches)
+                told = msgspec.json.decode(body, type=Counters)
+                self.caches, self.costs = told.caches, told.costs
                 continue
             if kind == Kind.KEPT:
                 self.tasks[offset].raised.append(Address(first, second))
