@@ -69,6 +69,7 @@ def load_format(name: str, folders: Sequence[Path] = ()) -> Format:
 #: The order in which ``guess_format`` asks: the more telling a format's beginning, the earlier.
 GUESS_ORDER = (
     "evtx",
+    "auditd",
     "windows_json",
     "kubernetes_audit",
     "zeek",
