@@ -25,7 +25,27 @@ _ARGUMENT = re.compile(r"a\d+(?:\[\d+\])?")
 _LONG = re.compile(r"(?:^| )(a\d+)(?:\[(\d+)\])?=(?:\"([^\"]*)\"|(\S*))")
 #: Fields that the kernel or auditd write as hex where they hold a quote, a space or a control character.
 _UNTRUSTED = frozenset(
-    "acct cmd comm cwd data dir exe file grp key name new_group ocomm old-disk new-disk path proctitle unit vm".split()
+    [
+        "acct",
+        "cmd",
+        "comm",
+        "cwd",
+        "data",
+        "dir",
+        "exe",
+        "file",
+        "grp",
+        "key",
+        "name",
+        "new_group",
+        "ocomm",
+        "old-disk",
+        "new-disk",
+        "path",
+        "proctitle",
+        "unit",
+        "vm",
+    ]
 )
 _ENRICHED = "\x1d"  # stands between a record and what auditd adds to it (log_format = ENRICHED)
 _CONNECT = "connect"
@@ -75,13 +95,13 @@ def audit_fields(lines: Sequence[AuditLine]) -> Fields:
 def pairs(text: str) -> Iterator[tuple[str, str]]:
     """The names and values of a record's text, with what stands inside ``msg='...'``; nulls are left out."""
     for name, double, single, nested, bare in _PAIR.findall(text.replace(_ENRICHED, " ")):
-        if single:
+        if "=" in single:
             yield from pairs(single)
         elif nested:
             yield name, nested
             yield from pairs(nested[1:-1])
         else:
-            value = double or _readable(name, bare)
+            value = double or single or _readable(name, bare)
             if value not in _EMPTY:
                 yield name, value
 

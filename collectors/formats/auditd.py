@@ -25,11 +25,52 @@ APART_US = 2_000_000
 _SEEN_EOE = "eoe"
 #: Types that kernel events of several records may have (1300-1399 of linux/audit.h, and those that come with them).
 _JOINED = frozenset(
-    """SYSCALL PATH IPC SOCKETCALL CONFIG_CHANGE SOCKADDR CWD EXECVE IPC_SET_PERM MQ_OPEN MQ_SENDRECV MQ_NOTIFY
-    MQ_GETSETATTR KERNEL_OTHER FD_PAIR OBJ_PID BPRM_FCAPS CAPSET MMAP NETFILTER_PKT NETFILTER_CFG SECCOMP PROCTITLE
-    FEATURE_CHANGE KERN_MODULE FANOTIFY TIME_INJOFFSET TIME_ADJNTPVAL BPF EVENT_LISTENER URINGOP OPENAT2 DM_CTRL DM_EVENT
-    AVC SELINUX_ERR AVC_PATH MAC_POLICY_LOAD MAC_STATUS MAC_CONFIG_CHANGE ANOM_PROMISCUOUS ANOM_ABEND ANOM_LINK EOE
-    """.split()
+    [
+        "SYSCALL",
+        "PATH",
+        "IPC",
+        "SOCKETCALL",
+        "CONFIG_CHANGE",
+        "SOCKADDR",
+        "CWD",
+        "EXECVE",
+        "IPC_SET_PERM",
+        "MQ_OPEN",
+        "MQ_SENDRECV",
+        "MQ_NOTIFY",
+        "MQ_GETSETATTR",
+        "KERNEL_OTHER",
+        "FD_PAIR",
+        "OBJ_PID",
+        "BPRM_FCAPS",
+        "CAPSET",
+        "MMAP",
+        "NETFILTER_PKT",
+        "NETFILTER_CFG",
+        "SECCOMP",
+        "PROCTITLE",
+        "FEATURE_CHANGE",
+        "KERN_MODULE",
+        "FANOTIFY",
+        "TIME_INJOFFSET",
+        "TIME_ADJNTPVAL",
+        "BPF",
+        "EVENT_LISTENER",
+        "URINGOP",
+        "OPENAT2",
+        "DM_CTRL",
+        "DM_EVENT",
+        "AVC",
+        "SELINUX_ERR",
+        "AVC_PATH",
+        "MAC_POLICY_LOAD",
+        "MAC_STATUS",
+        "MAC_CONFIG_CHANGE",
+        "ANOM_PROMISCUOUS",
+        "ANOM_ABEND",
+        "ANOM_LINK",
+        "EOE",
+    ]
 )
 _HEADER = {
     "host.name": ("node",),
