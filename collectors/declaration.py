@@ -3,15 +3,23 @@
 Keys of ``formats/NAME.yml`` (all but ``description`` and ``time`` may be left out):
   description   one line for people
   layer         the layer such sources usually watch
+  read          how records are written, if not one JSON object a line: {as: text | pairs}, {as: columns, names: [...]},
+                {as: header, mark, separator, said: {mark: field}}, {as: json, inside: [names of lists in envelopes]};
+                see ``collectors.record_reader``. A name of a column that ends with ? may be missing, - is left out
   recognise     fields: names that must all be there (one of a list: [a, b]); values: {field: [allowed values]}
   time          list of {field, kind: iso | s | ms | us | any | PATTERN with %}; the first that can be read counts
   identity      fields that together identify the record everywhere
   dataset       a name, or {prefix, field}
-  logsource     product, category, service: each a name or {field}
+  logsource     product, category, service: each a name, or {field} (the value itself), or {field, words: {value: name},
+                else: name}
   constants     fields with one value per event type
   header        ECS column: source field or list of fields; {field, word: N} takes the Nth word
   host_addresses  fields with the own addresses of the host in host.name; only what the producer documents as that
-  fields        Sigma field: source field or list of fields; {field, word: N}, {field, before: C} or {field, after: C}
+  fields        Sigma field: source field or list of fields; {field, word: N}, {field, before: C} or {field, after: C};
+                {field, words: {value: word}, else: WORD, absent: WORD}; {fields: [...], join: C} for the texts of
+                several fields, {field, join: C} for those of one list. A field that no rule asks for is not made
+  lists         lists of named values: {at: path, name: key, value: key or keys, prefix}; see ``collectors.nested_values``
+  texts         objects and lists that are a field as their own JSON text too
 """
 
 import re
@@ -21,6 +29,8 @@ from typing import Any, NamedTuple
 
 import yaml
 
+from collectors.nested_values import NamedList
+from collectors.record_reader import Reading
 from soc_model.event import HEADER
 from soc_model.layer import Layer
 from soc_model.problem import Problem
@@ -28,6 +38,7 @@ from soc_model.problem import Problem
 KEYS = (
     "description",
     "layer",
+    "read",
     "recognise",
     "time",
     "identity",
@@ -37,29 +48,48 @@ KEYS = (
     "header",
     "host_addresses",
     "fields",
+    "lists",
+    "texts",
 )
+READ_KEYS = ("as", "inside", "names", "mark", "separator", "said")
+READ_KINDS = ("json", "text", "pairs", "columns", "header")
+PICK_KEYS = ("field", "fields", "word", "before", "after", "join", "words", "else", "absent")
 KINDS = ("iso", "s", "ms", "us", "any")
 FILE_BYTES = 256 * 1024
 
 
 class Pick(NamedTuple):
-    """One way to a value: a field, or a part of its text (the Nth word, or what stands before or after a sign)."""
+    """One way to a value: a field, a part of its text, a word for its value, or the texts of several fields joined."""
 
     field: str
     word: int | None = None
     before: str = ""
     after: str = ""
+    more: tuple[str, ...] = ()
+    join: str | None = None
+    words: tuple[tuple[str, str], ...] = ()
+    otherwise: str | None = None
+    absent: str | None = None
 
     @property
     def plain(self) -> bool:
         """Whether the value is the field's own."""
-        return self.word is None and not self.before and not self.after
+        return self[1:] == _PLAIN
+
+    @property
+    def fields(self) -> tuple[str, ...]:
+        """The fields that it reads."""
+        return (self.field, *self.more)
 
     def of(self, fields: dict[str, Any]) -> Any:
         """The value in these fields, ``None`` when it is not there."""
         value = fields.get(self.field)
         if self.plain:
             return value
+        if self.join is not None:
+            return self._joined([fields.get(name) for name in self.fields])
+        if value is None or self.words or self.otherwise is not None:
+            return self._said(value)
         if not isinstance(value, str):
             return None
         if self.word is not None:
@@ -67,12 +97,29 @@ class Pick(NamedTuple):
             return words[self.word] if self.word < len(words) else None
         return value.partition(self.before)[0] if self.before else value.partition(self.after)[2]
 
+    def _joined(self, values: list[Any]) -> str | None:
+        if not self.more and isinstance(values[0], list):
+            values = values[0]
+        return None if None in values else (self.join or "").join(map(str, values))
+
+    def _said(self, value: Any) -> Any:
+        """The word for a value; ``otherwise`` where there is none, ``absent`` where there is no value."""
+        if value is None:
+            return self.absent
+        text = str(value).lower() if isinstance(value, bool) else str(value)
+        return dict(self.words).get(text, self.otherwise)
+
+
+_PLAIN = Pick("")[1:]
+
 
 class Name(NamedTuple):
-    """A name that is fixed, or the prefix and the field that make it."""
+    """A name that is fixed, or the prefix and the field that make it; ``words`` are the names of the field's values."""
 
     fixed: str
     field: str = ""
+    words: tuple[tuple[str, str], ...] = ()
+    otherwise: str = ""
 
 
 class Declaration(NamedTuple):
@@ -91,6 +138,9 @@ class Declaration(NamedTuple):
     header: dict[str, tuple[Pick, ...]]
     fields: dict[str, tuple[Pick, ...]]
     host_addresses: tuple[str, ...] = ()
+    reading: Reading = Reading()
+    lists: tuple[NamedList, ...] = ()
+    texts: tuple[str, ...] = ()
 
 
 def read_declaration(path: Path) -> Declaration:
@@ -133,7 +183,38 @@ class _Reader:
             header=self._picks("header", HEADER),
             fields=self._picks("fields", None),
             host_addresses=self._names("host_addresses"),
+            reading=self._reading(),
+            lists=self._lists(),
+            texts=self._names("texts"),
         )
+
+    def _reading(self) -> Reading:
+        given = self._known(("read",), self._mapping(("read",)), READ_KEYS)
+        kind = given.get("as", "json")
+        if kind not in READ_KINDS:
+            raise self._problem(("read", "as"), f"'as' must be one of {', '.join(READ_KINDS)}")
+        texts = {key: [str(one) for one in _listed(given.get(key, []))] for key in ("inside", "names")}
+        if (kind == "columns") != bool(texts["names"]) or (kind == "header") != bool(given.get("mark")):
+            raise self._problem(("read",), "columns need 'names', header needs 'mark', and others neither")
+        return Reading(
+            kind=kind,
+            inside=tuple(texts["inside"]),
+            names=tuple(texts["names"]),
+            mark=str(given.get("mark", "")),
+            separator=str(given.get("separator", "")),
+            said=tuple((str(mark), str(name)) for mark, name in self._mapping(("read", "said")).items()),
+        )
+
+    def _lists(self) -> tuple[NamedList, ...]:
+        found = []
+        for i, entry in enumerate(_listed(self._at(("lists",)) or [])):
+            place = ("lists", i)
+            if not isinstance(entry, dict) or not all(isinstance(entry.get(key), str) for key in ("at", "name")):
+                raise self._problem(place, "a list must have 'at', 'name' and 'value'")
+            self._known(place, entry, ("at", "name", "value", "prefix"))
+            values = tuple(map(str, _listed(entry.get("value", "value"))))
+            found.append(NamedList(tuple(entry["at"].split(".")), entry["name"], values, str(entry.get("prefix", ""))))
+        return tuple(found)
 
     def _problem(self, place: tuple[str | int, ...], what: str) -> Problem:
         while place and place not in self._lines:
@@ -204,12 +285,13 @@ class _Reader:
         if not isinstance(value, dict) or not isinstance(value.get("field"), str):
             raise self._problem(place, f"{_said(place)} must be a name or have a 'field'")
         self._known(place, value, keys)
-        return Name(str(value.get("prefix", "")), value["field"])
+        words = self._mapping((*place, "words"))
+        return Name(str(value.get("prefix", "")), value["field"], tuple((k, str(v)) for k, v in words.items()), str(value.get("else", "")))
 
     def _logsource(self) -> dict[str, Name]:
         parts = ("product", "category", "service")
         given = self._known(("logsource",), self._mapping(("logsource",)), parts)
-        return {part: self._name(("logsource", part), ("field",), "") for part in given}
+        return {part: self._name(("logsource", part), ("field", "words", "else"), "") for part in given}
 
     def _picks(self, key: str, known: tuple[str, ...] | None) -> dict[str, tuple[Pick, ...]]:
         value = self._mapping((key,))
@@ -220,13 +302,26 @@ class _Reader:
     def _pick(self, place: tuple[str | int, ...], entry: Any) -> Pick:
         if isinstance(entry, str):
             return Pick(entry)
-        if not isinstance(entry, dict) or not isinstance(entry.get("field"), str):
+        names = _listed(entry.get("field", entry.get("fields"))) if isinstance(entry, dict) else []
+        if not names or not all(isinstance(name, str) and name for name in names):
             raise self._problem(place, f"{_said(place)} must name source fields")
-        self._known(place, entry, ("field", "word", "before", "after"))
-        word = entry.get("word")
+        self._known(place, entry, PICK_KEYS)
+        word, words = entry.get("word"), entry.get("words", {})
         if word is not None and not (type(word) is int and 0 <= word < 64):
             raise self._problem(place, "'word' must be a number from 0 to 63")
-        return Pick(entry["field"], word, str(entry.get("before", "")), str(entry.get("after", "")))
+        if not isinstance(words, dict) or (len(names) > 1 and "join" not in entry):
+            raise self._problem(place, "'words' must be words by value, and several 'fields' need 'join'")
+        return Pick(
+            names[0],
+            word,
+            str(entry.get("before", "")),
+            str(entry.get("after", "")),
+            tuple(names[1:]),
+            None if "join" not in entry else str(entry["join"]),
+            tuple((str(value), str(said)) for value, said in words.items()),
+            None if "else" not in entry else str(entry["else"]),
+            None if "absent" not in entry else str(entry["absent"]),
+        )
 
 
 def _lines(node: Any, place: tuple[str | int, ...]) -> dict[tuple[str | int, ...], int]:

@@ -1,4 +1,4 @@
-"""JSON formats that are data: ``formats/NAME.yml`` says what records look like, this reads them (NDJSON).
+"""Formats that are data: ``formats/NAME.yml`` says what records look like, this reads them (JSON, and lines of text).
 
 Fields: the record's own names, nested objects as dotted names, and the Sigma names that the declaration adds. Header,
 time, identity and logsource are as declared. See ``collectors.declaration`` for the keys.
@@ -6,13 +6,16 @@ time, identity and logsource are as declared. See ``collectors.declaration`` for
 
 from collections.abc import Sequence
 from datetime import tzinfo
+from itertools import product
 from pathlib import Path
 from typing import Any
 
 from collectors.declaration import SAFE_NAME, Declaration, Name, Pick, read_declaration
 from collectors.header import addresses_of, column_of, first_values
-from collectors.json_record import Objects, flatten, parents_of, read_object, read_objects
-from collectors.lines import Cut, cut_lines, sample_lines, starts, text_of
+from collectors.json_record import Objects, flatten, parents_of
+from collectors.lines import Cut, starts, text_of
+from collectors.nested_values import named_values, text_at
+from collectors.record_reader import first_objects, reader_of
 from collectors.timestamp import any_us, epoch_us, format_us, iso_us, zone_of
 from soc_model.event import EventGroup, EventType, Wanted
 from soc_model.source import Logsource
@@ -34,26 +37,29 @@ class DeclaredFormat:
         self.name = declaration.name
         self.own_numbers = False
         self._decoder = f"{declaration.name}@1"
+        self._reader = reader_of(declaration.reading)
         self._names_of_type = _names_of_type(declaration)
         self._needed = _needed(declaration)
+        self._always = _always(declaration)
+        self._paths = {name: tuple(name.split(".")) for name in declaration.texts}
 
     def logsources(self) -> list[Logsource]:
         """The logsource its events carry where the source says nothing else; "*" for a part that records decide."""
-        parts = {part: "*" if name.field else name.fixed for part, name in self.declaration.logsource.items()}
-        return [Logsource(**parts)]
+        parts = {part: _possible(name) for part, name in self.declaration.logsource.items()}
+        return [Logsource(**dict(zip(parts, one, strict=True))) for one in product(*parts.values())]
 
     def recognise(self, head: bytes, path: str) -> bool:
         """Whether the first lines are JSON objects, and one has what the declaration asks for."""
-        values = [read_object(line, {})[0] for line in sample_lines(head)]
+        values = first_objects(self._reader, head)
         return bool(values) and values[0] is not None and any(self._fits(value) for value in values)
 
     def cut(self, data: bytes, context: dict[str, Any], final: bool) -> Cut:
-        """Lines."""
-        return cut_lines(data, context, final)
+        """Lines, or the objects in an envelope."""
+        return self._reader.cut(data, context, final)
 
     def parse(self, records: Sequence[bytes], context: dict[str, Any], wanted: Wanted) -> list[EventGroup]:
         """One event per line, grouped by type."""
-        read = read_objects(records, context)
+        read = self._reader.read(records, context)
         chunk = _Chunk(records, starts(records), context, read.plain)
         groups = []
         for key, at in self._members(read).items():
@@ -105,11 +111,14 @@ class DeclaredFormat:
         self, type_: EventType, objects: list[Fields], at: list[int], chunk: "_Chunk", names: frozenset[str] | None
     ) -> EventGroup:
         if not chunk.plain:
-            needed = None if names is None else names | self._needed
+            needed = None if names is None else names | self._needed | self._asked(names)
             parents = parents_of(needed)
+            nested = [self._nested(value, needed) for value in objects] if self._has_nested else []
             objects = [flatten(value, needed, parents) for value in objects]
+            for event, more in zip(objects, nested, strict=False):
+                event.update(more)
         present = frozenset[str]().union(*objects)
-        self._add_fields(objects, present)
+        self._add_fields(objects, present, names)
         return EventGroup(
             type=type_,
             decoder=self._decoder,
@@ -123,9 +132,28 @@ class DeclaredFormat:
             host_addresses=self._host_addresses(objects, present),
         )
 
-    def _add_fields(self, fields: list[Fields], present: frozenset[str]) -> None:
-        """Set the declared names that a record does not have itself."""
+    @property
+    def _has_nested(self) -> bool:
+        return bool(self.declaration.lists or self.declaration.texts)
+
+    def _nested(self, value: Fields, needed: frozenset[str] | None) -> Fields:
+        """The fields that lists of named values and objects as texts make, as far as they are needed."""
+        found = named_values(value, self.declaration.lists)
+        for name, path in self._paths.items():
+            if (needed is None or name in needed) and (text := text_at(value, path)) is not None:
+                found[name] = text
+        return found if needed is None else {name: one for name, one in found.items() if name in needed}
+
+    def _asked(self, names: frozenset[str]) -> frozenset[str]:
+        """The source fields of the declared names that rules ask for."""
+        declared = self.declaration.fields
+        return frozenset(field for name in names & declared.keys() for pick in declared[name] for field in pick.fields)
+
+    def _add_fields(self, fields: list[Fields], present: frozenset[str], names: frozenset[str] | None) -> None:
+        """Set the declared names that a record does not have itself, as far as anyone asks for them."""
         for name, picks in self.declaration.fields.items():
+            if names is not None and name not in names and name not in self._always:
+                continue
             if (there := _there(picks, present)) is not None:
                 for event, value in zip(fields, _values(fields, there), strict=True):
                     if value is not None and name not in event:
@@ -198,20 +226,36 @@ def _names_of_type(declaration: Declaration) -> tuple[str, ...]:
     return tuple(sorted(names | set(declaration.constants)))
 
 
-def _needed(declaration: Declaration) -> frozenset[str]:
-    """The fields that are read whatever the rules want."""
-    picks = [*declaration.header.values(), *declaration.fields.values()]
-    names = {pick.field for several in picks for pick in several} | {name for name, _ in declaration.times}
+def _always(declaration: Declaration) -> frozenset[str]:
+    """The fields that are read whatever the rules want: of header, time, identity and type."""
+    picks = [pick for several in declaration.header.values() for pick in several]
+    names = {field for pick in picks for field in pick.fields} | {name for name, _ in declaration.times}
     return frozenset(
         names | set(declaration.identity) | set(declaration.host_addresses) | set(_names_of_type(declaration))
     )
 
 
+def _needed(declaration: Declaration) -> frozenset[str]:
+    """The same, with the source fields of those that are declared."""
+    always = _always(declaration)
+    declared = [pick for name in always & declaration.fields.keys() for pick in declaration.fields[name]]
+    return always | {field for pick in declared for field in pick.fields}
+
+
+def _possible(name: Name) -> tuple[str, ...]:
+    """What a part of the logsource may be; "*" where records decide."""
+    if name.words:
+        return tuple(sorted({name.otherwise, *(said for _, said in name.words)}))
+    return ("*" if name.field else name.fixed,)
+
+
 def _named(name: Name, said: Fields) -> str:
-    """A fixed name, or prefix and value of a field; empty when the value is not fit for a name."""
+    """A fixed name, or prefix and value (or its word) of a field; empty when the value is not fit for a name."""
     if not name.field:
         return name.fixed
     value = said.get(name.field)
+    if name.words:
+        return dict(name.words).get(str(value), name.otherwise)
     return name.fixed + value if isinstance(value, str) and SAFE_NAME.fullmatch(value) else ""
 
 
@@ -222,7 +266,7 @@ def _constant(value: Any) -> Any:
 
 def _there(picks: tuple[Pick, ...], present: frozenset[str]) -> tuple[Pick, ...] | None:
     """The picks whose field any event has."""
-    return tuple(pick for pick in picks if pick.field in present) or None
+    return tuple(pick for pick in picks if pick.field in present or pick.absent is not None) or None
 
 
 def _values(fields: list[Fields], picks: tuple[Pick, ...]) -> list[Any]:

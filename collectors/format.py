@@ -80,6 +80,7 @@ def format_of_decoder(decoder: str) -> Format | None:
 #: The order in which ``guess_format`` asks: the more telling a format's beginning, the earlier.
 GUESS_ORDER = (
     "evtx",
+    "auditd",
     "windows_json",
     "kubernetes_audit",
     "zeek",

@@ -1,47 +1,87 @@
 """Events out of syslog lines, however the lines came: their type, fields and header columns."""
 
-import re
+from datetime import tzinfo
 from typing import Any
 
-from collectors.header import address_of, port_of
+from collectors.header import address_of, column_of, first_values, port_of
+from collectors.syslog_device import DEVICE_HEADER, READINGS, Kind, dated, fortigate_us, kind_of_device
 from collectors.syslog_header import FACILITIES, SEVERITIES, Line
 from collectors.syslog_meaning import OTHER, Meaning, known_programs, program_of
+from collectors.timestamp import iso_us
 from soc_model.event import EventType
 from soc_model.source import Logsource
 
 HEADER_CHARACTERS = 1024
-_PAIR = re.compile(r"([A-Za-z][\w-]{0,63})=(?:\"([^\"]{0,8192})\"|'([^']{0,8192})'|([^\s\"']{1,8192}))")
+Fields = dict[str, Any]
+
+#: Lines that are no syslog.
+UNREAD = Kind("linux", "", "", "?")
+#: Services whose messages are more than text.
+_READ_SERVICES = frozenset({"auditd", "sudo", "sysmon"})
+_DEVICES = (
+    Logsource(product="linux", category="firewall", service="iptables"),
+    Logsource(product="cisco", service="syslog"),
+    Logsource(product="cisco", service="aaa"),
+    Logsource(product="cisco", category="firewall", service="asa"),
+    Logsource(product="huawei", service="*"),
+    Logsource(product="juniper", service="*"),
+    Logsource(product="fortigate", service="*"),
+    Logsource(product="fortigate", category="firewall", service="traffic"),
+    Logsource(product="paloalto", service="*"),
+    Logsource(product="paloalto", category="firewall", service="traffic"),
+    Logsource(product="paloalto", category="firewall", service="threat"),
+    Logsource(product="paloalto", category="appliance", service="globalprotect"),
+)
 
 
 def services_of_programs() -> list[Logsource]:
-    """The logsources that syslog lines carry where the source says nothing else."""
+    """The logsources that lines of hosts carry where the source says nothing else."""
     services = {OTHER.service, *(program.service for program in known_programs().values())}
     return [Logsource(product="linux", service=service) for service in sorted(services)]
 
 
-def by_service(lines: list[Line]) -> dict[str, list[int]]:
-    """The indexes of the lines of each Sigma service; ``?`` for those that are no syslog."""
-    members: dict[str, list[int]] = {}
+def services_of_lines() -> list[Logsource]:
+    """The same for lines that devices may send too."""
+    return [*services_of_programs(), *_DEVICES]
+
+
+def by_kind(lines: list[Line]) -> dict[Kind, list[int]]:
+    """The indexes of the lines of each kind."""
+    members: dict[Kind, list[int]] = {}
     for i, line in enumerate(lines):
-        members.setdefault("?" if line.why else program_of(line.program).service, []).append(i)
+        members.setdefault(_kind(line), []).append(i)
     return members
 
 
-def event_type(service: str, context: dict[str, Any]) -> EventType:
-    """The type of a service's events; what the source declares goes first."""
-    service = "" if service == "?" else service
+def _kind(line: Line) -> Kind:
+    if line.why:
+        return UNREAD
+    program = program_of(line.program)
+    if program is OTHER and (found := kind_of_device(line)) is not None:
+        return found
+    return _kind_of_service(program.service)
+
+
+def _kind_of_service(service: str) -> Kind:
+    return Kind("linux", "", service, service if service in _READ_SERVICES else "")
+
+
+def event_type(kind: Kind, context: dict[str, Any]) -> EventType:
+    """The type of the events of a kind; what the source declares goes first."""
     declared: dict[str, str] = context.get("logsource") or {}
     logsource = Logsource(
-        product=declared.get("product") or "linux",
-        category=declared.get("category") or "",
-        service=declared.get("service") or service,
+        product=declared.get("product") or kind.product,
+        category=declared.get("category") or kind.category,
+        service=declared.get("service") or kind.service,
     )
-    return EventType(f"linux.{service or 'other'}", logsource)
+    return EventType(f"{kind.product}.{kind.service or 'other'}", logsource)
 
 
-def fields_of(line: Line, type_: EventType, names: frozenset[str] | None) -> dict[str, Any]:
+def fields_of(line: Line, kind: Kind) -> Fields:
     """What a line says, by field name."""
-    fields: dict[str, Any] = {"message": line.message}
+    if kind is UNREAD:
+        return {"message": line.message}
+    fields: Fields = {"message": line.message}
     if line.program:
         fields["program"] = line.program
     if line.pid is not None:
@@ -55,21 +95,26 @@ def fields_of(line: Line, type_: EventType, names: frozenset[str] | None) -> dic
         fields["msgid"] = line.msgid
     if line.data:
         fields |= line.data
-    if type_.dataset == "linux.auditd" and (names is None or names - fields.keys()):
-        fields = _pairs(line.message) | fields
-    return fields
+    read = READINGS.get(kind.reading)
+    return fields if read is None else fields | read(line)
 
 
-def _pairs(message: str) -> dict[str, Any]:
-    """The ``key=value`` pairs of an audit record; the first of each name."""
-    pairs: dict[str, Any] = {}
-    for key, double, single, bare in _PAIR.findall(message):
-        pairs.setdefault(key, double or single or bare)
-    return pairs
+def with_dates(lines: list[Line], zone: tzinfo) -> list[Line]:
+    """The lines, of network devices with time and host as those write them."""
+    return [dated(line, zone) if line.time is None and not line.why else line for line in lines]
 
 
-def header_of(lines: list[Line]) -> dict[str, list[Any]]:
-    """The header columns of lines of one type; a column that none of them has is left out."""
+def times_of(lines: list[Line], fields: list[Fields], kind: Kind) -> list[int | None]:
+    """When the events happened: what their own fields say, else the line."""
+    if kind.reading == "sysmon":
+        return [iso_us(one.get("SystemTime")) or line.time for one, line in zip(fields, lines, strict=True)]
+    if kind.reading == "fortigate":
+        return [fortigate_us(one) or line.time for one, line in zip(fields, lines, strict=True)]
+    return [line.time for line in lines]
+
+
+def header_of(lines: list[Line], fields: list[Fields], kind: Kind) -> dict[str, list[Any]]:
+    """The header columns of lines of one kind; a column that none of them has is left out."""
     meanings = [Meaning() if line.why else program_of(line.program).meaning(line.message) for line in lines]
     columns: dict[str, list[Any]] = {
         "host.name": [line.hostname for line in lines],
@@ -80,4 +125,12 @@ def header_of(lines: list[Line]) -> dict[str, list[Any]]:
         "source.ip": [meaning.address and address_of(meaning.address) for meaning in meanings],
         "source.port": [meaning.port and port_of(meaning.port) for meaning in meanings],
     }
-    return {name: values for name, values in columns.items() if values.count(None) < len(values)}
+    header = {name: values for name, values in columns.items() if values.count(None) < len(values)}
+    if kind.reading in READINGS:
+        header = _device_header(fields) | header
+    return header
+
+
+def _device_header(fields: list[Fields]) -> dict[str, list[Any]]:
+    found = {name: column_of(name, first_values(fields, names)) for name, names in DEVICE_HEADER.items()}
+    return {name: values for name, values in found.items() if values is not None}

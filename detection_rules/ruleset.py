@@ -1,18 +1,20 @@
 """Rule documents to rules: parsed, mapped to the events we get, and refused with a reason where we cannot.
 
-A rule has its own reading (events that carry its logsource) and those of the official pipelines (Sysmon, Security
-audit, channels); it fires when any of them holds. Nothing is left out silently: rules + refused + below_level is what
+A rule has its own reading (events that carry its logsource), those of the official pipelines (Sysmon, Security audit,
+channels) and those of our mappings (``mappings/NAME.yml``); it fires when any of them holds. Nothing is left out silently: rules + refused + below_level is what
 came in.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any
 
 from detection_rules.condition import Node, all_of, any_of
 from detection_rules.condition_text import ConditionError, parse_condition
-from detection_rules.official_pipelines import Mapping, OfficialPipelines
+from detection_rules.field_mappings import FieldMapping, shipped_mappings
+from detection_rules.official_pipelines import Mapping as PipelineMapping
+from detection_rules.official_pipelines import OfficialPipelines
 from detection_rules.rule import Refusal, Rule, RuleDocument, RuleSet, Variant
 from detection_rules.sigma_parse import ParsedRule, RuleError, parse_rule
 from detection_rules.translate import Names, PredicateTable, translate_detection
@@ -87,18 +89,19 @@ def _refusal(document: RuleDocument, reason: str) -> Refusal:
 def _variants(
     parsed: ParsedRule, logsource: Logsource, pipelines: OfficialPipelines, table: PredicateTable
 ) -> Iterator[Variant]:
+    ours = shipped_mappings().get(logsource, ())
     own = _condition(parsed, lambda name: (name,), table)
     if own is True:
         raise RuleError("its condition always holds")
-    if own is not False:
+    if own is not False and not any(mapping.instead for mapping in ours):
         yield Variant(logsource=logsource, condition=own)
-    for mapping in pipelines.mappings(logsource):
+    for mapping in (*pipelines.mappings(logsource), *ours):
         node = _mapped(parsed, mapping, table)
         if not isinstance(node, bool):
             yield Variant(logsource=mapping.logsource, condition=node, renamed=_renamed(mapping))
 
 
-def _mapped(parsed: ParsedRule, mapping: Mapping, table: PredicateTable) -> Node | bool:
+def _mapped(parsed: ParsedRule, mapping: PipelineMapping | FieldMapping, table: PredicateTable) -> Node | bool:
     """The rule's condition in the mapping's terms; False where it asks for a field that these events cannot have."""
     missing = False
 
@@ -113,8 +116,9 @@ def _mapped(parsed: ParsedRule, mapping: Mapping, table: PredicateTable) -> Node
     return False if missing else all_of([*added, node])
 
 
-def _renamed(mapping: Mapping) -> dict[str, str]:
-    return {name: found[0] for name, found in mapping.renamed.items() if found and found != (name,)}
+def _renamed(mapping: PipelineMapping | FieldMapping) -> dict[str, str]:
+    names: Mapping[str, tuple[str, ...] | None] = mapping.renamed
+    return {name: found[0] for name, found in names.items() if found and found != (name,)}
 
 
 def _condition(parsed: ParsedRule, names: Names, table: PredicateTable) -> Node | bool:

@@ -104,6 +104,8 @@ def _translate_value(name: str, value: SigmaType, names: Names, table: Predicate
     test = test_of(value)
     if isinstance(value, SigmaExists) and not value.exists:
         return all_of([negate(_leaf(Predicate(one, test), table)) for one in names(name)])
+    if isinstance(value, SigmaNull):  # under none of its names
+        return all_of([_leaf(Predicate(one, test), table) for one in names(name)])
     return any_of([_leaf(Predicate(one, test), table) for one in names(name)])
 
 

@@ -12,7 +12,8 @@ from typing import Any
 from collectors.format import Cut
 from collectors.json_record import Object, read_objects
 from collectors.lines import cut_lines, sample_lines, starts, text_of
-from collectors.syslog_event import by_service, event_type, fields_of, header_of, services_of_programs
+from collectors.syslog_device import Kind
+from collectors.syslog_event import by_kind, event_type, fields_of, header_of, services_of_programs, times_of
 from collectors.syslog_header import FACILITIES, SEVERITIES, Line
 from collectors.timestamp import epoch_us
 from soc_model.event import EventGroup, EventType, Wanted
@@ -50,28 +51,28 @@ def parse(records: Sequence[bytes], context: dict[str, Any], wanted: Wanted) -> 
     ]
     places = starts(records)
     groups = []
-    for service, at in by_service(lines).items():
-        type_ = event_type(service, context)
-        groups.append(_group(type_, wanted(type_), [lines[i] for i in at], [entries[i] or {} for i in at]))
+    for kind, at in by_kind(lines).items():
+        type_ = event_type(kind, context)
+        groups.append(_group(type_, kind, [lines[i] for i in at], [entries[i] or {} for i in at]))
         groups[-1].raws = [records[i] for i in at]
         groups[-1].bytes_at = [places[i] for i in at]
         groups[-1].records = at
     return groups
 
 
-def _group(type_: EventType, names: frozenset[str] | None, lines: list[Line], entries: list[Object]) -> EventGroup:
+def _group(type_: EventType, kind: Kind, lines: list[Line], entries: list[Object]) -> EventGroup:
     """The events of one type, before they are told where they stand."""
-    header = header_of(lines)
+    said = [fields_of(line, kind) for line in lines]
+    header = header_of(lines, said, kind)
     programs = [_text(entry.get("_EXE")) or None for entry in entries]
     if any(programs):
         header["process.executable"] = programs
-    pairs = list(zip(lines, entries, strict=True))
     return EventGroup(
         type=type_,
         decoder=DECODER_NAME,
-        fields=[{**entry, **_levels(entry), **fields_of(line, type_, names)} for line, entry in pairs],
+        fields=[{**entry, **_levels(entry), **fields} for entry, fields in zip(entries, said, strict=True)],
         raws=[],
-        times=[line.time for line in lines],
+        times=times_of(lines, said, kind),
         bytes_at=[],
         records=[],
         header=header,

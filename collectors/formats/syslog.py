@@ -1,7 +1,8 @@
 """Syslog lines: RFC 5424 with structured data, RFC 3164, and syslog files with BSD or ISO times.
 
 Fields: message, program, pid (procid in RFC 5424 too), hostname, facility, severity, msgid, and ``sd.ID.NAME``; of
-auditd messages also their ``key=value`` pairs. Logsource: product linux, service by program. Options: ``codec``,
+audit records, sudo, Sysmon for Linux, firewalls and network devices also what their messages say
+(``collectors.syslog_device``). Logsource: product linux, service by program; of devices their own. Options: ``codec``,
 ``zone`` (IANA name) of times that do not say theirs. The year of an RFC 3164 time is guessed from ``received``.
 """
 
@@ -10,7 +11,8 @@ from typing import Any
 
 from collectors.format import Cut
 from collectors.lines import cut_lines, sample_lines, starts, text_of
-from collectors.syslog_event import by_service, event_type, fields_of, header_of, services_of_programs
+from collectors.syslog_device import Kind
+from collectors.syslog_event import by_kind, event_type, fields_of, header_of, services_of_lines, times_of, with_dates
 from collectors.syslog_header import Line, line_reader
 from collectors.timestamp import zone_of
 from soc_model.event import EventGroup, EventType, Wanted
@@ -36,18 +38,16 @@ def cut(data: bytes, context: dict[str, Any], final: bool) -> Cut:
 
 def logsources() -> list[Logsource]:
     """The logsources its events carry where the source says nothing else."""
-    return services_of_programs()
+    return services_of_lines()
 
 
 def parse(records: Sequence[bytes], context: dict[str, Any], wanted: Wanted) -> list[EventGroup]:
-    """One event per line, grouped by service."""
-    read = line_reader(context.get("received") or 0, zone_of(context.get("zone")))
-    lines = [read(text_of(record, context).lstrip("\0")) for record in records]
-    members = by_service(lines)
-    groups = []
-    for service, at in members.items():
-        type_ = event_type(service, context)
-        groups.append(_group(type_, [lines[i] for i in at], wanted(type_)))
+    """One event per line, grouped by what they are."""
+    zone = zone_of(context.get("zone"))
+    read = line_reader(context.get("received") or 0, zone)
+    lines = with_dates([read(text_of(record, context).lstrip("\0")) for record in records], zone)
+    members = by_kind(lines)
+    groups = [_group(event_type(kind, context), kind, [lines[i] for i in at]) for kind, at in members.items()]
     _place(groups, list(members.values()), records)
     return groups
 
@@ -61,16 +61,16 @@ def _place(groups: list[EventGroup], members: list[list[int]], records: Sequence
         group.bytes_at = [places[i] for i in at]
 
 
-def _group(type_: EventType, lines: list[Line], names: frozenset[str] | None) -> EventGroup:
-    unparsed = {n: line.why for n, line in enumerate(lines) if line.why}
+def _group(type_: EventType, kind: Kind, lines: list[Line]) -> EventGroup:
+    fields = [fields_of(line, kind) for line in lines]
     return EventGroup(
         type=type_,
         decoder=DECODER_NAME,
-        fields=[{"message": line.message} if line.why else fields_of(line, type_, names) for line in lines],
+        fields=fields,
         raws=[],
-        times=[line.time for line in lines],
+        times=times_of(lines, fields, kind),
         bytes_at=[],
         records=[],
-        header=header_of(lines),
-        unparsed=unparsed,
+        header=header_of(lines, fields, kind),
+        unparsed={n: line.why for n, line in enumerate(lines) if line.why},
     )
