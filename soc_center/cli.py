@@ -21,6 +21,7 @@ from detection_rules.library import read_documents
 from detection_rules.rule import RuleSet
 from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import Snapshot, compile_snapshot
+from soc_center import library_command
 from soc_center.access_command import audit_app, link, people_app
 from soc_center.archive_command import archive_app
 from soc_center.doctor.examine import examine
@@ -246,6 +247,10 @@ def new(
 
 
 rules_app.command(name="reload")(reload_rules)
+for command in (library_command.update, library_command.confirm, library_command.refuse, library_command.back):
+    rules_app.command()(command)
+for command in (library_command.versions, library_command.state):
+    rules_app.command()(command)
 
 
 @source_app.command(name="key")
