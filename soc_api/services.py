@@ -12,6 +12,7 @@ from typing import Protocol
 import msgspec
 
 from soc_api.job_services import JobServices
+from soc_api.rule_services import RuleServices
 from soc_model.alert import Alert, AlertState, OutboxItem
 from soc_model.asset import Asset
 from soc_model.layer import Level
@@ -147,6 +148,7 @@ class Services:
 
     state: AlertStore
     jobs: JobServices
+    rules: RuleServices
     assets: AssetStore
     search_events: Callable[[Scope, EventQuery], Awaitable[EventPage]]
     search_findings: Callable[[Scope, FindingQuery], Awaitable[FindingPage]]

@@ -17,7 +17,7 @@ import typer
 from soc_center.folder import DataFolder
 from soc_center.gauge import is_running, now_us, read_gauge
 from soc_center.link import check_owner
-from soc_center.reload_report import Result, ask
+from soc_center.reload_report import Result
 from soc_center.rule_intake import Proof, receive
 from soc_center.rule_library import RuleLibrary
 from soc_center.rule_states import write_states
@@ -105,7 +105,7 @@ def back(
 
         version = library.back(to, actor.name, now_us(), record)
         typer.echo(f"version   {version or 'none: no imported rules'}")
-        _take_over(folder, actor.name)
+        _take_over(folder)
 
 
 def versions(data: Data = Path("var/data")) -> None:
@@ -140,7 +140,7 @@ def state(
             write_states(RuleLibrary(folder.rule_library), opened.rules)
             typer.echo(f"state     {wanted.value}{'' if done else ' already'}")
             if done:
-                _take_over(folder, actor.name)
+                _take_over(folder)
             return
         typer.echo(f"state     {opened.rules.states().get(rule_id, first).value}")
         for each in opened.rules.decisions(rule_id):
@@ -173,7 +173,7 @@ def _confirm(folder: DataFolder, opened: State, actor: Actor, waiting: PendingUp
     record = lambda _: _record(opened, Act.RULES_CONFIRMED, actor, about)  # noqa: E731 - one line, used once
     library.confirm(about.version, about.sha256, actor.name, now_us(), record)
     typer.echo(f"confirmed version {about.version}")
-    _take_over(folder, actor.name)
+    _take_over(folder)
 
 
 def _record(opened: State, act: Act, actor: Actor, about: LibraryVersion) -> None:
@@ -181,13 +181,12 @@ def _record(opened: State, act: Act, actor: Actor, about: LibraryVersion) -> Non
     opened.audit.record(act, actor, f"rule library version {about.version}", now_us(), **said)
 
 
-def _take_over(folder: DataFolder, person: str) -> None:
-    """Have a running center read its rules, and tell what came of it."""
+def _take_over(folder: DataFolder) -> None:
+    """Wait until a running center has seen the change, and tell what came of it."""
     up = read_gauge(folder.run, "up")
     if up is None or not is_running(up.pid):
         typer.echo("no center runs here; it reads its rules when it starts")
         return
-    ask(folder.run, person)
     report = wait_for_report(folder.run)
     tell_report(report)
     if report.result is Result.FAILED:

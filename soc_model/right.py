@@ -20,6 +20,8 @@ class Right(StrEnum):
     HEALTH_READ = "health.read"
     JOBS_READ = "jobs.read"
     JOBS_RUN = "jobs.run"
+    RULES_READ = "rules.read"
+    RULES_MANAGE = "rules.manage"
     RULES_RELOAD = "rules.reload"
     PEOPLE_READ = "people.read"
     PEOPLE_MANAGE = "people.manage"
@@ -61,6 +63,8 @@ _ROLES_WITH: dict[Right, frozenset[Role]] = {
     Right.HEALTH_READ: frozenset({_SYSTEM, _SECURITY, _AUDIT, _ANALYST, _OFFICER, _VIEWER, _EXTERNAL}),
     Right.JOBS_READ: frozenset({_SYSTEM, _SECURITY, _ANALYST}),
     Right.JOBS_RUN: frozenset({_SYSTEM}),
+    Right.RULES_READ: frozenset({_SYSTEM, _SECURITY, _ANALYST, _OFFICER, _VIEWER}),
+    Right.RULES_MANAGE: frozenset({_SECURITY}),
     Right.RULES_RELOAD: frozenset({_SECURITY}),
     Right.PEOPLE_READ: frozenset({_SYSTEM, _SECURITY}),
     Right.PEOPLE_MANAGE: frozenset({_SYSTEM}),
