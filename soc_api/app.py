@@ -4,7 +4,19 @@ from fastapi import APIRouter, FastAPI, Request, Response
 from starlette.responses import JSONResponse
 
 from soc_api.console.console import STATIC, Console
-from soc_api.console.views import account, alert, asset, assets, entry, events, rule_test, setup, sign_in
+from soc_api.console.views import (
+    account,
+    alert,
+    asset,
+    assets,
+    entry,
+    events,
+    rule,
+    rule_library,
+    rule_test,
+    setup,
+    sign_in,
+)
 from soc_api.console.views import alerts as alert_list
 from soc_api.console.views import audit as audit_view
 from soc_api.console.views import coverage as coverage_view
@@ -12,6 +24,7 @@ from soc_api.console.views import health as health_view
 from soc_api.console.views import jobs as jobs_view
 from soc_api.console.views import keys as keys_view
 from soc_api.console.views import people as people_view
+from soc_api.console.views import rules as rules_view
 from soc_api.console.views import sources as sources_view
 from soc_api.document import openapi_document
 from soc_api.gate import FirstStart, OwnHost, OwnOrigin
@@ -55,18 +68,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.console = Console(services)
     app.state.passwords = Passwords()
-    work_pages = (
-        alert_list,
-        alert,
-        events,
-        sources_view,
-        assets,
-        asset,
-        jobs_view,
-        health_view,
-        rule_test,
-        coverage_view,
-    )
+    rule_pages = (coverage_view, rules_view, rule_library, rule_test, rule)  # a rule's own page last: it takes any word
+    work_pages = (alert_list, alert, events, sources_view, assets, asset, *rule_pages, jobs_view, health_view)
     access_pages = (entry, sign_in, setup, account, people_view, keys_view, audit_view)
     for router in (_api(), metrics, *(page.router for page in (*access_pages, *work_pages))):
         app.include_router(router)

@@ -13,6 +13,7 @@ import msgspec
 
 from detection_rules.coverage import CoveringRule
 from soc_api.job_services import JobServices
+from soc_api.rule_services import RuleServices
 from soc_model.alert import Alert, AlertState, OutboxItem
 from soc_model.asset import Asset
 from soc_model.layer import Level
@@ -150,6 +151,7 @@ class Services:
 
     state: AlertStore
     jobs: JobServices
+    rules: RuleServices
     assets: AssetStore
     search_events: Callable[[Scope, EventQuery], Awaitable[EventPage]]
     search_findings: Callable[[Scope, FindingQuery], Awaitable[FindingPage]]

@@ -21,6 +21,7 @@ from detection_rules.library import read_documents
 from detection_rules.rule import RuleSet
 from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import Snapshot, compile_snapshot
+from soc_center import library_command
 from soc_center.access_command import audit_app, link, people_app
 from soc_center.archive_command import archive_app
 from soc_center.backtest_command import test_rule
@@ -251,6 +252,10 @@ rules_app.command(name="reload")(reload_rules)
 rules_app.command(name="test")(test_rule)
 rules_app.command(name="dear")(list_dear)
 rules_app.command(name="release")(release_rule)
+for command in (library_command.update, library_command.confirm, library_command.refuse, library_command.back):
+    rules_app.command()(command)
+for command in (library_command.versions, library_command.state):
+    rules_app.command()(command)
 
 
 @source_app.command(name="key")

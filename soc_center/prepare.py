@@ -11,6 +11,8 @@ from pathlib import Path
 
 from soc_center.folder import DataFolder
 from soc_center.gauge import now_us
+from soc_center.rule_library import RuleLibrary
+from soc_center.rule_states import write_states
 from soc_model.person import Actor
 from soc_model.problem import Problem
 from soc_model.right import Role
@@ -32,6 +34,7 @@ def prepare(folder: DataFolder, mode: Mode, links: Mapping[str, str]) -> list[st
     state = State.open(folder.state_url, migrate=True)
     try:
         state.claim_mode(mode)
+        write_states(RuleLibrary(folder.rule_library), state.rules)
         open_box(folder.secret_key, may_make=not any(one.set_up for one in state.people.all()))
         if mode == EVALUATION:
             for digest in links.values():

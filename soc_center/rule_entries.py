@@ -1,5 +1,6 @@
 """What the center does with each rule document that it read: entries for the rule catalogue, and for comparing."""
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from hashlib import sha256
 from typing import Any
@@ -17,6 +18,7 @@ from soc_model.rule_state import RuleOrigin, RuleState
 from soc_model.source import Source
 
 Where = tuple[str, int]
+_PLAIN_ID = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
 
 
 def entries(
@@ -29,7 +31,7 @@ def entries(
     seen: set[str] = set()
     for placed in read.placed:
         whole = _whole(placed, running, reasons, silent)
-        if whole.entry.id in seen:
+        if whole.entry.id in seen or not _PLAIN_ID.fullmatch(whole.entry.id):
             whole = _renamed(whole)
         seen.add(whole.entry.id)
         yield whole
@@ -124,7 +126,7 @@ def _layer(path: str) -> str:
 
 
 def _renamed(whole: RuleWhole) -> RuleWhole:
-    """The same under an id of its own place: another document has that id already."""
+    """The same under an id of its own place: another document has that id already, or it is none that can be named."""
     entry = whole.entry
     fresh = _place_id(entry.path, entry.line)
     return RuleWhole(entry=msgspec.structs.replace(entry, id=fresh), text=whole.text, card=None)

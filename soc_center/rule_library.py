@@ -9,7 +9,7 @@ file that is replaced; so whatever is killed in between, what ran goes on, and n
 import fcntl
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from hashlib import file_digest
 from pathlib import Path
@@ -26,6 +26,8 @@ KEPT = 5
 ACTIVATIONS = 50
 RULES, ABOUT, DIFF = "rules.zip", "about.json", "diff.json"
 T = TypeVar("T")
+#: Keeps in the audit record what is about to be done with a version.
+Record = Callable[[int], None]
 
 
 class ActiveFile(msgspec.Struct, frozen=True, kw_only=True):
@@ -117,29 +119,34 @@ class RuleLibrary:
             self._tidy()
         return PendingUpdate(version=about, diff=diff)
 
-    def confirm(self, version: int, sha256: str, by: str, now: int) -> LibraryVersion:
-        """Make the version that waits the one that runs; ``Problem`` unless it is the very one that was looked at."""
+    def confirm(self, version: int, sha256: str, by: str, now: int, record: Record) -> LibraryVersion:
+        """Make the version that waits the one that runs; ``Problem`` unless it is the very one that was looked at.
+
+        ``record`` is called when nothing can be wrong any more, before it is done.
+        """
         with self.turn():
             waiting = self.pending()
             if waiting is None or (waiting.version.version, waiting.version.sha256) != (version, sha256):
                 raise Problem(f"version {version}", "is not what waits to be confirmed; look at what does")
             self._check(waiting.version)
+            record(waiting.version.version)
             self._activate(version, by, now)
             self.pending_file.unlink(missing_ok=True)
             self._tidy()
             return waiting.version
 
-    def refuse(self, version: int) -> LibraryVersion:
+    def refuse(self, version: int, record: Record) -> LibraryVersion:
         """Drop the version that waits."""
         with self.turn():
             waiting = self.pending()
             if waiting is None or waiting.version.version != version:
                 raise Problem(f"version {version}", "is not what waits to be confirmed; look at what does")
+            record(version)
             self.pending_file.unlink(missing_ok=True)
             self._tidy()
             return waiting.version
 
-    def back(self, to: int | None, by: str, now: int) -> int:
+    def back(self, to: int | None, by: str, now: int, record: Record) -> int:
         """Make a kept version (by default the one before; 0: none) the one that runs; which one that is."""
         with self.turn():
             active = self.active()
@@ -156,6 +163,7 @@ class RuleLibrary:
                         f"version {version}", f"is not kept; there are {', '.join(map(str, known)) or 'none'}"
                     )
                 self._check(known[version])
+            record(version)
             self._activate(version, by, now)
             return version
 

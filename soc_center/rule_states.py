@@ -31,25 +31,21 @@ class Decided(Protocol):
 def write_states(library: RuleLibrary, decided: Decided) -> None:
     """Bring the file up to the database; left alone where it says the same, so that nothing is loaded in vain."""
     with library.turn():  # whoever writes last has read last
-        wanted = StatesFile(states=dict(sorted(decided.states().items())))
-        if _read(library) == wanted or (not wanted.states and not library.states_file.exists()):
+        states = dict(sorted(decided.states().items()))
+        wanted, path = msgspec.json.encode(StatesFile(states=states)), library.states_file
+        if path.read_bytes() == wanted if path.exists() else not states:
             return
-        made = library.states_file.with_suffix(".new")
-        made.write_bytes(msgspec.json.encode(wanted))
-        publish(made, library.states_file)
+        made = path.with_suffix(".new")
+        made.write_bytes(wanted)
+        publish(made, path)
 
 
 def read_states(library: RuleLibrary) -> dict[str, RuleState]:
     """The states as detection shall know them; ``Problem`` when the file is damaged."""
-    found = _read(library)
-    return {} if found is None else found.states
-
-
-def _read(library: RuleLibrary) -> StatesFile | None:
     path = library.states_file
     try:
-        return msgspec.json.decode(path.read_bytes(), type=StatesFile)
+        return msgspec.json.decode(path.read_bytes(), type=StatesFile).states
     except FileNotFoundError:
-        return None
+        return {}
     except (OSError, msgspec.MsgspecError) as error:
         raise Problem(str(path), f"cannot be read: {error}; fengsui up writes it again") from error

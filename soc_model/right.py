@@ -22,6 +22,7 @@ class Right(StrEnum):
     JOBS_RUN = "jobs.run"
     RULES_READ = "rules.read"
     RULES_TEST = "rules.test"
+    RULES_MANAGE = "rules.manage"
     RULES_RELOAD = "rules.reload"
     PEOPLE_READ = "people.read"
     PEOPLE_MANAGE = "people.manage"
@@ -65,6 +66,7 @@ _ROLES_WITH: dict[Right, frozenset[Role]] = {
     Right.JOBS_RUN: frozenset({_SYSTEM}),
     Right.RULES_READ: frozenset({_SYSTEM, _SECURITY, _ANALYST, _OFFICER, _VIEWER}),
     Right.RULES_TEST: frozenset({_SECURITY, _ANALYST}),
+    Right.RULES_MANAGE: frozenset({_SECURITY}),
     Right.RULES_RELOAD: frozenset({_SECURITY}),
     Right.PEOPLE_READ: frozenset({_SYSTEM, _SECURITY}),
     Right.PEOPLE_MANAGE: frozenset({_SYSTEM}),

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import msgspec
 
 from soc_model.layer import Level
+from soc_model.rule_state import RuleState
 
 SHOWN = 2000  # rules of each kind that a difference names; all are counted
 
@@ -33,12 +34,13 @@ class Activation(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ChangedRule(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule in a difference; ``why`` is the reason where it is refused."""
+    """One rule in a difference, in the state in which it would be; ``why`` is the reason where it is refused."""
 
     id: str
     title: str
     level: Level
     title_zh: str = ""
+    state: RuleState = RuleState.ACTIVE
     why: str = ""
 
 

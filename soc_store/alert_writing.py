@@ -16,11 +16,13 @@ from soc_model.finding import RuleCard
 from soc_model.layer import Level
 from soc_model.person import Actor
 from soc_model.problem import Problem
+from soc_model.rule_state import RuleState
 from soc_model.scope import Scope
 from soc_store.alert_reading import read_alerts
 from soc_store.audit import write_act
 from soc_store.outbox import Notice, write_outbox
 from soc_store.packing import jsoned, storable
+from soc_store.rule_hours import count_findings
 from soc_store.sequence import next_numbers, read_number, set_number
 from soc_store.state_tables import alert, alert_change, cell
 
@@ -62,6 +64,7 @@ def write_tick(
 ) -> list[int]:
     """The ids of the alerts that were opened or changed; none when ``cursor`` is not above the stored one.
 
+    Findings of rules in state test are counted and raise no alert.
     ``Problem`` when the deltas do not begin at the stored cursor, so that some would be counted twice or left out.
     """
     stored = read_number(connection, "cursor")
@@ -70,6 +73,8 @@ def write_tick(
     if cursor <= stored:
         return []
     set_number(connection, "cursor", cursor)
+    count_findings(connection, deltas, now)
+    deltas = [delta for delta in deltas if delta.rule.state is not RuleState.TEST]
     if not deltas:
         return []
     changes = _changes(connection, deltas, now)

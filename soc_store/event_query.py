@@ -34,11 +34,12 @@ class EventPage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class FindingQuery(msgspec.Struct, frozen=True, kw_only=True):
-    """The findings of one alert: its key, in its offset range (both ends are in it)."""
+    """The findings of one alert by its key, or of one rule by its id, in an offset range (both ends are in it)."""
 
-    key: str
     first_offset: int
     last_offset: int
+    key: str = ""
+    rule_id: str = ""
     limit: int = 100
     cursor: str | None = None
 

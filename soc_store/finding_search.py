@@ -1,4 +1,4 @@
-"""Search of the findings behind an alert, newest first: sealed segments by DuckDB, heads of outcomes by Python."""
+"""Search of the findings of an alert or a rule, newest first: sealed segments by DuckDB, heads of outcomes by Python."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ _FINDING_ORDER = ('"at"', '"offset"', "finding_id")
 
 
 def search_findings(data: Path, scope: Scope, query: FindingQuery) -> FindingPage:
-    """The newest findings of an alert that the scope sees, each once; ``Problem`` for a bad cursor or limit."""
+    """The newest findings of an alert or a rule that the scope sees, each once; ``Problem`` for a bad cursor or limit."""
     return read_view(data, realms_in(scope, ()), lambda view: _findings(data, scope, query, view))
 
 
@@ -28,7 +28,7 @@ def _findings(data: Path, scope: Scope, query: FindingQuery, view: ArchiveView) 
     for head in view.heads(query.first_offset - 1):
         if head.offset > query.last_offset:
             break
-        found = (one for one in head.findings if one.key == query.key and scope.sees(one.unit, one.realm))
+        found = (one for one in head.findings if _is_asked(query, one) and scope.sees(one.unit, one.realm))
         unsealed = (one for one in found if not view.is_sealed(_finding_partition(one), head.offset))
         newest.add((key, one) for one in unsealed if newest.takes(key := _finding_key(one)))
     paths = [
@@ -43,12 +43,17 @@ def _findings(data: Path, scope: Scope, query: FindingQuery, view: ArchiveView) 
 
 
 def _select_findings(data: Path, paths: list[str], scope: Scope, query: FindingQuery, newest: Newest) -> list[Finding]:
-    asked = Where('key = ? AND "offset" BETWEEN ? AND ?', [query.key, query.first_offset, query.last_offset])
+    column, value = ("key", query.key) if query.key else ("rule_id", query.rule_id)
+    asked = Where(f'{column} = ? AND "offset" BETWEEN ? AND ?', [value, query.first_offset, query.last_offset])
     where = all_of([*in_scope(scope), asked, after_cursor(_FINDING_ORDER, newest)])
     sql = newest_sql("body", where.sql, _FINDING_ORDER)
     with open_duckdb(data / "archive") as connection:
         rows = connection.execute(sql, [paths, *where.values, newest.wanted]).fetchall()
     return [msgspec.json.decode(body, type=Finding) for (body,) in rows]
+
+
+def _is_asked(query: FindingQuery, one: Finding) -> bool:
+    return one.key == query.key if query.key else one.rule_id == query.rule_id
 
 
 def _finding_partition(one: Finding) -> Partition:

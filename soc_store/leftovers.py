@@ -6,7 +6,9 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, Table, delete, func, or_, select
 
-from soc_store.state_tables import job, link, outbox, session
+from soc_store.state_tables import job, link, outbox, rule_hour, session
+
+HOURS = 24
 
 
 class Leftover(StrEnum):
@@ -16,6 +18,7 @@ class Leftover(StrEnum):
     JOBS = "jobs"  # by when they ended
     SESSIONS = "sessions"  # by when they expired
     LINKS = "links"  # by when they expired; the last used one stays: it proves that there was a first sign-in
+    RULE_HOURS = "rule_hours"  # what rules found, by its hour; a slice is whole hours
 
 
 def drop_slice(connection: Connection, what: Leftover, before: int, limit: int) -> int:
@@ -46,9 +49,16 @@ def _links(before: int, limit: int) -> Select[Any]:
     return select(link.c.token_sha256).where(link.c.expires < before, spent).limit(limit)
 
 
+def _rule_hours(before: int, limit: int) -> Select[Any]:
+    # Each hour has as many rows as rules found something in it, so few hours are a slice.
+    old = select(rule_hour.c.hour).where(rule_hour.c.hour < before).distinct()
+    return old.order_by(rule_hour.c.hour).limit(min(limit, HOURS))
+
+
 _OLD: dict[Leftover, tuple[Table, Column[Any], Callable[[int, int], Select[Any]]]] = {
     Leftover.NOTICES: (outbox, outbox.c.seq, _notices),
     Leftover.JOBS: (job, job.c.id, _jobs),
     Leftover.SESSIONS: (session, session.c.token_sha256, _sessions),
+    Leftover.RULE_HOURS: (rule_hour, rule_hour.c.hour, _rule_hours),
     Leftover.LINKS: (link, link.c.token_sha256, _links),
 }

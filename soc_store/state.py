@@ -42,6 +42,8 @@ from soc_store.migration import migrate as bring_up_to_date
 from soc_store.mode import Mode, claim_mode, read_mode
 from soc_store.outbox import read_outbox
 from soc_store.people import People
+from soc_store.rule_decisions import RuleDecisions
+from soc_store.rule_hours import RuleHours
 from soc_store.schedules import Schedules
 from soc_store.sequence import read_number
 from soc_store.sign_ins import SignIns
@@ -62,6 +64,8 @@ class State:
         self.sign_ins: SignInStore = SignIns(engine)
         self.keys: KeyStore = ApiKeys(engine)
         self.audit: AuditStore = AuditLog(engine)
+        self.rules = RuleDecisions(engine)
+        self.rule_hours = RuleHours(engine)
 
     @classmethod
     def open(cls, url: str, migrate: bool = False) -> "State":

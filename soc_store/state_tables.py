@@ -8,7 +8,7 @@ counts are sums over cells, and a filter is a set of cells.
 from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
 
 #: The newest migration; a state database of another revision is refused.
-REVISION = "0005"
+REVISION = "0008"
 NAME = "fengsui-state"
 
 tables = MetaData()
@@ -305,4 +305,35 @@ asset_change = Table(
     Column("at", BigInteger, nullable=False),
     Column("person", String, nullable=False),
     *(Column(name, Text, nullable=False) for name in ("before", "after")),  # people's columns, as JSON
+)
+
+#: The state that people put rules in; a rule that is not here is in the state it begins with.
+rule_state = Table(
+    "rule_state",
+    tables,
+    Column("rule_id", String, primary_key=True),
+    Column("state", String, nullable=False),
+)
+
+rule_decision = Table(
+    "rule_decision",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("rule_id", String, nullable=False, index=True),
+    *(Column(name, String, nullable=False) for name in ("before", "after")),
+    Column("reason", Text, nullable=False),
+    Column("person", String, nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+#: Findings by rule, hour (its beginning, µs), unit and realm, those of rules in state test too.
+rule_hour = Table(
+    "rule_hour",
+    tables,
+    Column("rule_id", String, primary_key=True),
+    Column("hour", BigInteger, primary_key=True),
+    *(Column(name, String, primary_key=True) for name in ("unit", "realm")),
+    *(Column(name, BigInteger, nullable=False) for name in ("findings", "first_offset", "last_offset")),
+    Index("rule_hour_by_hour", "hour"),
+    sqlite_with_rowid=False,
 )

@@ -31,6 +31,7 @@ NAVIGATION = (
     ("sources", "/sources", Right.SOURCES_READ, words.N_("Sources")),
     ("assets", "/assets", Right.ASSETS_READ, words.N_("Assets")),
     ("coverage", "/coverage", Right.RULES_READ, words.N_("Coverage")),
+    ("rules", "/rules", Right.RULES_READ, words.N_("Rules")),
     ("jobs", "/jobs", Right.JOBS_READ, words.N_("Jobs")),
     ("health", "/health", Right.HEALTH_READ, words.N_("Health")),
     ("people", "/people", Right.PEOPLE_READ, words.N_("People")),
@@ -137,6 +138,7 @@ class Console:
             "zone_label": clock.zone_label(viewer.zone, now),
             "level_names": {level: self._words[viewer.language].gettext(word) for level, word in words.LEVELS.items()},
             "rule_title": partial(_rule_title, chinese=viewer.language.tag.startswith("zh")),
+            "untranslated": partial(_untranslated, chinese=viewer.language.tag.startswith("zh")),
         }
 
 
@@ -198,6 +200,11 @@ def source_choices(sources: Iterable[Source]) -> list[tuple[str, str]]:
 
 def _rule_title(rule: Any, *, chinese: bool) -> str:
     return str(rule.title_zh) if chinese and rule.title_zh else str(rule.title)
+
+
+def _untranslated(rule: Any, *, chinese: bool) -> bool:
+    """Whether the English title stands in for a Chinese one that nobody has written."""
+    return chinese and not rule.title_zh
 
 
 def _static_urls() -> dict[str, str]:

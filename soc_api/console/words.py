@@ -11,6 +11,7 @@ from soc_model.job import JobState
 from soc_model.layer import Layer, Level, Realm
 from soc_model.problem import Problem
 from soc_model.right import Role
+from soc_model.rule_state import RuleOrigin, RuleState
 from soc_model.sighting import Relation
 from soc_model.source import Trust
 
@@ -59,6 +60,52 @@ ROLES: Mapping[str, str] = MappingProxyType(
         Role.COMPLIANCE_OFFICER: N_("Compliance officer"),
         Role.VIEWER: N_("Viewer"),
         Role.EXTERNAL_SYSTEM: N_("External system"),
+    }
+)
+RULE_STATES: Mapping[str, str] = MappingProxyType(
+    {
+        RuleState.ACTIVE: N_("Active"),
+        RuleState.TEST: N_("On trial"),
+        RuleState.DRAFT: N_("Draft"),
+        RuleState.RETIRED: N_("Retired from use"),
+    }
+)
+RULE_STATE_HELP: Mapping[str, str] = MappingProxyType(
+    {
+        RuleState.ACTIVE: N_("Evaluated; what it finds raises alerts"),
+        RuleState.TEST: N_("Evaluated and counted; what it finds is shown on its page and raises no alert"),
+        RuleState.DRAFT: N_("Not evaluated: not ready yet"),
+        RuleState.RETIRED: N_("Not evaluated any more"),
+    }
+)
+RULE_ORIGINS: Mapping[str, str] = MappingProxyType(
+    {
+        RuleOrigin.OURS: N_("Built in"),
+        RuleOrigin.SITE: N_("The site's own"),
+        RuleOrigin.IMPORTED: N_("Imported"),
+    }
+)
+#: What may be asked of rules beside their state, in the order in which it is shown.
+RULE_MATTERS: Mapping[str, str] = MappingProxyType(
+    {
+        "fired": N_("Found something in 7 days"),
+        "silent": N_("Found nothing in 7 days"),
+        "no_source": N_("No source"),
+        "refused": N_("Refused rules"),
+        "needs": N_("Needs site values"),
+        "below": N_("Below the level"),
+        "waits": N_("Waits to be taken over"),
+    }
+)
+#: What an update of the rules would change, in the order in which it is shown.
+RULE_CHANGES: Mapping[str, str] = MappingProxyType(
+    {
+        "will_run": N_("Will run that did not"),
+        "will_stop": N_("Will run no more"),
+        "added": N_("Added to the library"),
+        "changed": N_("Changed in the library"),
+        "removed": N_("Removed from the library"),
+        "newly_refused": N_("Newly refused"),
     }
 )
 #: The caches whose keys senders choose.
@@ -233,6 +280,12 @@ ACTS: Mapping[str, str] = MappingProxyType(
         Act.SCHEDULE_CHANGED: N_("Schedule changed"),
         Act.RULES_RELOADED: N_("Rules read again"),
         Act.RULE_RELEASED: N_("Rule released"),
+        Act.RULES_STAGED: N_("Rules update staged"),
+        Act.RULES_CONFIRMED: N_("Rules update confirmed"),
+        Act.RULES_REFUSED: N_("Rules update refused"),
+        Act.RULES_BACK: N_("Rules taken back"),
+        Act.RULE_STATE: N_("Rule state changed"),
+        Act.OUTBOUND_CALLED: N_("Called another system"),
         Act.QUARANTINE_REPLAYED: N_("Quarantined records replayed"),
         Act.QUARANTINE_DISCARDED: N_("Quarantined records discarded"),
         Act.AUDIT_READ: N_("Audit record read"),
@@ -262,12 +315,19 @@ DETAILS: Mapping[str, str] = MappingProxyType(
         "importance": N_("importance"),
         "mlps_object": N_("MLPS object"),
         "note": N_("note"),
+        "address": N_("address"),
+        "status": N_("status"),
+        "bytes": N_("bytes"),
+        "source": N_("from"),
+        "proof": N_("known by"),
+        "rules": N_("rules"),
     }
 )
 DETAIL_VALUES: Mapping[str, str] = MappingProxyType(
     {
         **ROLES,
         **STATES,
+        **RULE_STATES,
         **ASSET_STATES,
         **JOB_KINDS,
         "setup": N_("first set-up"),
@@ -305,6 +365,10 @@ COMPLAINTS: Mapping[str, str] = MappingProxyType(
         ),
         "is disabled": N_("This person is disabled."),
         "there is no such unit": N_("There is no such unit."),
+        "must have 1 to 500 characters": N_("Say why, in 500 characters at the most: it is kept with the decision."),
+        "is not what waits to be confirmed; look at what does": N_(
+            "This is not the update that waits any more. Look at the one that does."
+        ),
         "must be 1 to 366": N_("A key is valid for 1 to 366 days."),
     }
 )

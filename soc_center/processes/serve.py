@@ -28,6 +28,9 @@ from soc_center.link import console_listen
 from soc_center.metrics_token import scraper
 from soc_center.query_client import QueryClient
 from soc_center.reload_report import ask
+from soc_center.rule_acts import rule_services
+from soc_center.rule_library import RuleLibrary
+from soc_center.rule_states import write_states
 from soc_center.settings import Settings, host_port, is_loopback, read_settings
 from soc_center.start import USAGE
 from soc_center.wake import drain, open_bell, wake
@@ -92,6 +95,7 @@ def services(place: Place, queries: QueryClient, bell: OutboxBell) -> Services:
     return Services(
         state=place.state,
         jobs=job_services(folder, place.state),
+        rules=rule_services(folder, place.state),
         assets=place.assets,
         search_events=queries.search_events,
         search_findings=queries.search_findings,
@@ -209,6 +213,7 @@ def main() -> None:
             os.set_blocking(0, False)
         box = open_box(folder.secret_key, may_make=False)
         assets = Assets.open(folder.state_url)
+        write_states(RuleLibrary(folder.rule_library), state.rules)
         place = Place(
             folder=folder, settings=settings, state=state, assets=assets, box=box, evaluation=arguments.evaluation
         )

@@ -93,6 +93,6 @@ def test_nobody_makes_accounts_and_grants_roles() -> None:
 def _filled(path: str) -> str:
     for name in ("alert_id", "person_id", "key_id", "job_id"):
         path = path.replace(f"{{{name}}}", "1")
-    for name in ("event_id", "asset_id"):
+    for name in ("event_id", "asset_id", "rule_id"):
         path = path.replace(f"{{{name}}}", "0" * 32)
     return path.replace("{token}", "x").replace("{kind}", "x").replace("{session_id}", "0" * 16)

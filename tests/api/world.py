@@ -19,6 +19,8 @@ from risk_assessment.room import Room
 from soc_api.job_services import JobServices
 from soc_api.one_time_code import STEP_US, recovery_digest, secret_of
 from soc_api.services import Health, ProcessHealth, Services
+from soc_center.folder import DataFolder
+from soc_center.rule_acts import rule_services
 from soc_model.alert import Alert, AlertDelta
 from soc_model.audit import AuditFilter
 from soc_model.event import COLUMNS
@@ -65,6 +67,7 @@ class World:
     state: State
     assets: Assets
     now_us: int
+    folder: Path
     events: list[dict[str, Any]] = field(default_factory=list)
     findings: list[Finding] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
@@ -86,6 +89,7 @@ class World:
         given: dict[str, Any] = {
             "state": self.state,
             "jobs": self.job_services(),
+            "rules": rule_services(DataFolder(self.folder), self.state),
             "assets": self.assets,
             "search_events": self._search_events,
             "search_findings": self._search_findings,
@@ -400,7 +404,7 @@ def make_world(folder: Path, now: int | None = None) -> World:
     """An empty center with three sources, one of them losing, one of a drill."""
     now = now or time.time_ns() // 1000
     url = f"sqlite:///{folder / 'state.db'}"
-    world = World(state=State.open(url, migrate=True), assets=Assets.open(url), now_us=now)
+    world = World(state=State.open(url, migrate=True), assets=Assets.open(url), now_us=now, folder=folder)
     world.sources = [
         Source(
             id="host-web",
