@@ -22,7 +22,7 @@ from soc_center.rule_intake import Proof, receive
 from soc_center.rule_library import RuleLibrary
 from soc_center.rule_states import write_states
 from soc_center.rule_update import stage
-from soc_center.rules_command import tell_report, wait_for_report
+from soc_center.rules_command import told, wait_for_report
 from soc_center.settings import read_settings
 from soc_center.terminal_act import TERMINAL
 from soc_center.way_out import open_way_out
@@ -188,7 +188,7 @@ def _take_over(folder: DataFolder) -> None:
         typer.echo("no center runs here; it reads its rules when it starts")
         return
     report = wait_for_report(folder.run)
-    tell_report(report)
+    typer.echo(told(report))
     if report.result is Result.FAILED:
         raise typer.Exit(1)
 

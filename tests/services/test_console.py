@@ -219,6 +219,7 @@ def test_hostile_text_does_nothing(center: Center, path: str) -> None:
     page.wait_for_load_state("networkidle") if "alerts?" not in path else page.locator("tr.row").first.wait_for()
     for row in page.locator("tr.row[data-expand]").all()[:6]:
         row.click()
+    page.evaluate("document.querySelectorAll('details.change').forEach((each) => { each.open = true; })")
     page.wait_for_timeout(300)
     assert page.locator("main script, main img, main [onerror]").count() == 0
     assert page.locator(".hidden-char").count() > 0
