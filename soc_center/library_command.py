@@ -86,9 +86,7 @@ def refuse(data: Data = Path("var/data")) -> None:
     with _acting(data) as (folder, state, actor):
         waiting = _waiting(folder)
         library = RuleLibrary(folder.rule_library)
-        library.refuse(
-            waiting.version.version, lambda _: _record(state, Act.RULES_REFUSED, actor, waiting.version)
-        )
+        library.refuse(waiting.version.version, lambda _: _record(state, Act.RULES_REFUSED, actor, waiting.version))
         typer.echo(f"refused   version {waiting.version.version}")
 
 

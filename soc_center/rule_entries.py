@@ -36,7 +36,9 @@ def entries(
         seen.add(whole.entry.id)
         yield whole
     known = {(placed.document.path, placed.document.line) for placed in read.placed}
-    yield from (_unread(refusal, origin) for refusal, origin in read.refused if (refusal.path, refusal.line) not in known)
+    yield from (
+        _unread(refusal, origin) for refusal, origin in read.refused if (refusal.path, refusal.line) not in known
+    )
 
 
 def unsourced(rules: Sequence[Rule], sources: Sequence[Source]) -> frozenset[Where]:
@@ -69,7 +71,9 @@ def _whole(
         path=document.shown or document.path,
         line=document.line,
         status=card.status,
-        **{name: _word(parts.get(name)) for name in ("product", "category", "service")},
+        product=_word(parts.get("product")),
+        category=_word(parts.get("category")),
+        service=_word(parts.get("service")),
         layer=_layer(document.path) if placed.origin is RuleOrigin.OURS else "",
         kind=next((kind for kind in ("correlation", "filter") if kind in document.data), "rule"),
         reason=reason,

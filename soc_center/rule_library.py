@@ -159,7 +159,9 @@ class RuleLibrary:
             if version:
                 known = {each.version: each for each in self.kept(active)}
                 if version not in known:
-                    raise Problem(f"version {version}", f"is not kept; there are {', '.join(map(str, known)) or 'none'}")
+                    raise Problem(
+                        f"version {version}", f"is not kept; there are {', '.join(map(str, known)) or 'none'}"
+                    )
                 self._check(known[version])
             record(version)
             self._activate(version, by, now)

@@ -60,11 +60,13 @@ def changed(rules: Sequence[ChangedRule]) -> Changed:
     """The same rules counted, the gravest first, at most ``SHOWN`` of them named."""
     counted = Counter(rule.level for rule in rules)
     ordered = sorted(rules, key=lambda rule: (-rule.level.rank, rule.title, rule.id))
-    return Changed(by_level={level: counted[level] for level in reversed(Level) if counted[level]}, rules=ordered[:SHOWN])
+    return Changed(
+        by_level={level: counted[level] for level in reversed(Level) if counted[level]}, rules=ordered[:SHOWN]
+    )
 
 
 class LibraryDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """What a version would change: in the library (added, removed, changed, refused that were not), and in what runs."""
+    """What a version would change: in the library (added, removed, changed, newly refused), and in what runs."""
 
     added: Changed = Changed()
     removed: Changed = Changed()
@@ -82,7 +84,7 @@ class PendingUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LibraryState(msgspec.Struct, frozen=True, kw_only=True):
-    """The library as it is: which version runs (0: none), those kept (newest first), every activation (newest first)."""
+    """The library as it is: which version runs (0: none), those kept and every activation, newest first."""
 
     active: int
     versions: list[LibraryVersion]

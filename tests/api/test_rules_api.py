@@ -167,7 +167,9 @@ def test_the_pages_do_the_same_for_the_security_administrator_alone(world: World
     assert "Say why" in client.post(f"/rules/{SSH}/state", data={"state": "active"}).text
 
 
-@pytest.mark.parametrize("path", ["/rules", "/rules/rows?sort=title", "/rules/rule-hostile", "/rules/rule-refused", "/rules/library"])
+@pytest.mark.parametrize(
+    "path", ["/rules", "/rules/rows?sort=title", "/rules/rule-hostile", "/rules/rule-refused", "/rules/library"]
+)
 @pytest.mark.parametrize("language", ["en", "zh-CN"])
 def test_pages_draw_hostile_rules_as_text(world: World, signed_in: Client, path: str, language: str) -> None:
     stage_update(world.folder)

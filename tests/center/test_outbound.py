@@ -72,7 +72,7 @@ def test_the_centers_own_ports_are_denied_on_this_machine_only(monkeypatch: pyte
 
 @pytest.mark.parametrize("entry", ["10.0.0.1/8", "a b", "", "10.0.0", "http://x"])
 def test_an_allow_list_is_read_strictly(entry: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         read_allowed([entry])
     assert read_allowed([]) == AllowList(networks=(), hosts=frozenset())
 
@@ -81,7 +81,12 @@ def test_an_allow_list_is_read_strictly(entry: str) -> None:
     "url",
     [
         *("ftp://a.example/", "file:///etc/passwd", "gopher://a.example/", "//a.example/x", "https://", "a.example/x"),
-        *("https://user:pw@a.example/", "https://a.example:99999/", "https://a.example/\r\nX: y", "https://a.example/ x"),
+        *(
+            "https://user:pw@a.example/",
+            "https://a.example:99999/",
+            "https://a.example/\r\nX: y",
+            "https://a.example/ x",
+        ),
         *("https://[::1/", "https://例.example/", "https://a.example:0/"),
     ],
 )
@@ -103,7 +108,9 @@ def test_an_answer_comes_back_and_the_call_is_told() -> None:
     assert calls == [Call("rules", "GET", "rules.example", server.port, "127.0.0.1", 200, 0, 5, "")]
 
 
-@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]"])
+@pytest.mark.parametrize(
+    "host", ["127.0.0.1", "localhost", "127.1", "2130706433", "0x7f.1", "[::1]", "[::ffff:127.0.0.1]"]
+)
 def test_no_spelling_of_loopback_gets_through_the_real_judge(host: str) -> None:
     calls: list[Call] = []
     with serving() as server, pytest.raises((OutboundRefused, OutboundFailed)):
@@ -163,7 +170,7 @@ def test_a_server_that_drips_does_not_hold_the_call() -> None:
             line.sendall(b"H")
             time.sleep(0.02)
 
-    with serving(speak=drip) as server, pytest.raises(OutboundFailed, match="too long|timed out"):
+    with serving(speak=drip) as server, pytest.raises(OutboundFailed, match=r"too long|timed out"):
         driver(server.port).perform(Http(url=f"http://a.example:{server.port}/", purpose="test", call_s=0.2))
 
 

@@ -116,7 +116,9 @@ def test_staging_leaves_what_runs_alone(folder: DataFolder, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("texts", [(), ("title: none\n",), ("a: [",)])
-def test_an_archive_without_one_good_rule_is_refused(folder: DataFolder, tmp_path: Path, texts: tuple[str, ...]) -> None:
+def test_an_archive_without_one_good_rule_is_refused(
+    folder: DataFolder, tmp_path: Path, texts: tuple[str, ...]
+) -> None:
     with pytest.raises(Problem, match="not one rule"):
         staged(folder, archive(tmp_path / "a.zip", *texts))
     assert RuleLibrary(folder.rule_library).pending() is None
@@ -145,7 +147,11 @@ def test_a_pinned_digest_and_a_signature_are_held_to(tmp_path: Path) -> None:
     for name in ("raw.sig", "text.sig"):
         found = receive(str(path), Proof(signature=tmp_path / name, key=key), place, driver())
         assert found == Received(str(path), f"Ed25519 {signer.public.key_id}", digest, len(content))
-    for wrong in (Proof(sha256="0" * 64), Proof(signature=tmp_path / "other.sig", key=key), Proof(signature=path, key=key)):
+    for wrong in (
+        Proof(sha256="0" * 64),
+        Proof(signature=tmp_path / "other.sig", key=key),
+        Proof(signature=path, key=key),
+    ):
         with pytest.raises(Problem):
             receive(str(path), wrong, place, driver())
 
@@ -175,10 +181,10 @@ def test_an_archive_over_the_cap_is_not_read(tmp_path: Path, monkeypatch: pytest
 
 @pytest.mark.parametrize(("status", "why"), [(302, "redirects are not followed"), (404, "answers 404")])
 def test_an_answer_that_is_no_archive_is_told_of(tmp_path: Path, status: int, why: str) -> None:
-    with serving(f"HTTP/1.1 {status} x\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n".encode()) as server:
-        with pytest.raises(Problem, match=why):
-            url = f"http://rules.example:{server.port}/a.zip"
-            receive(url, Proof(sha256="0" * 64), tmp_path, driver(server.port))
+    head = f"HTTP/1.1 {status} x\r\nLocation: http://127.0.0.1/\r\nContent-Length: 0\r\n\r\n"
+    with serving(head.encode()) as server, pytest.raises(Problem, match=why):
+        url = f"http://rules.example:{server.port}/a.zip"
+        receive(url, Proof(sha256="0" * 64), tmp_path, driver(server.port))
 
 
 def test_an_archive_comes_over_the_network_by_its_digest(folder: DataFolder, tmp_path: Path) -> None:
@@ -238,20 +244,22 @@ def test_a_real_center_never_calls_itself(folder: DataFolder, state: State) -> N
     assert entry.detail["status"] == "0" and "loopback" in entry.detail["why"]
 
 
-def test_what_detection_loads_is_what_the_settings_and_people_say(folder: DataFolder, state: State, tmp_path: Path) -> None:
+def test_what_detection_loads_is_what_the_settings_and_people_say(
+    folder: DataFolder, state: State, tmp_path: Path
+) -> None:
     mine = tmp_path / "mine"
     mine.mkdir()
     (mine / "own.yml").write_text(rule(1, "informational", "experimental"))
     others = archive(tmp_path / "b.zip", rule(2, "low"), rule(3), rule(4, status="experimental"), rule(5))
-    settings = Settings(
-        version=1, name="t", units=[], sources=[], detection=Detection(rules=[str(mine), str(others)])
-    )
+    settings = Settings(version=1, name="t", units=[], sources=[], detection=Detection(rules=[str(mine), str(others)]))
     decide = {3: "retired", 5: "test"}
     for n, wanted in decide.items():
         changed = RuleState(wanted)
-        state.rules.decide(
-            ident(n), changed, "why", first=RuleState.ACTIVE, actor=Actor(name="ann"), now=1
-        )
+        state.rules.decide(ident(n), changed, "why", first=RuleState.ACTIVE, actor=Actor(name="ann"), now=1)
     write_states(RuleLibrary(folder.rule_library), state.rules)
     cards = load_center_rules(folder, settings).snapshot.cards
-    assert {n: cards[ident(n)].state.value for n in range(1, 6) if ident(n) in cards} == {1: "active", 4: "test", 5: "test"}
+    assert {n: cards[ident(n)].state.value for n in range(1, 6) if ident(n) in cards} == {
+        1: "active",
+        4: "test",
+        5: "test",
+    }
