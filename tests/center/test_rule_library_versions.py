@@ -96,8 +96,8 @@ def test_killed_at_any_step_what_ran_goes_on_whole_and_the_next_update_works(tmp
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     tries = [json.loads(line) for line in done.stdout.splitlines()]
-    assert len(tries) > 20
-    assert {each["after"]["runs"] for each in tries} == {"old", "new", "newer"}
+    assert len(tries) > 15
+    assert {each["after"]["runs"] for each in tries} == {"old", "new"}
     assert all(each["after"]["whole"] and each["next"]["whole"] for each in tries)
     assert all(each["next"] == {"runs": "next", "whole": True, "waits": False} for each in tries)
     assert [each["left"] for each in tries if each["left"] != ["active.json", "last.json", "lock", "versions"]] == []
