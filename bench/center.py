@@ -64,7 +64,7 @@ class Center:
             "units": [{"id": UNIT, "name": "bench"}],
             "sources": sources,
             "listen": {"console": f"127.0.0.1:{self.console}", "intake": f"127.0.0.1:{self.intake}"},
-            "detection": {"rules": rules},
+            "detection": {"rules": rules, "min_level": "low"},
             **settings,
         }
         (self.data / "fengsui.yml").write_text(yaml.safe_dump(told, allow_unicode=True))

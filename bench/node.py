@@ -37,7 +37,7 @@ def run_lane(
 ) -> tuple[dict[str, Any], Sent]:
     """Everything measured on one run, and what was sent; raises BenchError."""
     made = LANES[lane](folder, rate)
-    told = {"detection": {"rules": rules, "workers": workers}, "archive": {"seal_s": seal_s}}
+    told = {"detection": {"rules": rules, "min_level": "low", "workers": workers}, "archive": {"seal_s": seal_s}}
     with Center(folder, made.sources, rules, **told) as center:
         idle = center.memory()
         before = center.cpu()

@@ -1,7 +1,7 @@
 """The list of rules under a filter: what was read, joined with what people decided and what each rule found."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -21,7 +21,7 @@ Matter = Literal["refused", "no_source", "below", "needs", "fired", "silent", "w
 
 
 class RuleFilter(msgspec.Struct, frozen=True, kw_only=True):
-    """Which rules; empty means all, values of one field are alternatives. ``matters`` are questions of which all hold."""
+    """Which rules; empty means all, values of one field are alternatives. Of ``matters`` all must hold."""
 
     text: str = ""
     states: tuple[RuleState, ...] = ()
@@ -134,7 +134,7 @@ def _has_words(rule: RuleEntry, text: str) -> bool:
     return all(word in within for word in text.casefold().split())
 
 
-_MATTERS = {
+_MATTERS: dict[str, Callable[[RuleRow], bool]] = {
     "refused": lambda row: row.rule.standing is Standing.REFUSED,
     "no_source": lambda row: row.rule.no_source,
     "below": lambda row: row.rule.standing is Standing.BELOW,
@@ -143,16 +143,14 @@ _MATTERS = {
     "silent": lambda row: row.found_7d == 0 and row.rule.standing is Standing.RUNS,
     "waits": lambda row: row.waits,
 }
-_ORDERS = {
+_ORDERS: dict[str, Callable[[RuleRow], tuple[int | str, ...]]] = {
     "found": lambda row: (-row.found_24h, -row.found_7d, -row.rule.level.rank, row.rule.title, row.rule.id),
     "level": lambda row: (-row.rule.level.rank, row.rule.title, row.rule.id),
     "title": lambda row: (row.rule.title.casefold(), row.rule.id),
 }
 
 
-def _row(
-    rule: RuleEntry, states: Mapping[str, RuleState], day: Mapping[str, int], week: Mapping[str, int]
-) -> RuleRow:
+def _row(rule: RuleEntry, states: Mapping[str, RuleState], day: Mapping[str, int], week: Mapping[str, int]) -> RuleRow:
     state = states.get(rule.id, rule.first_state)
     return RuleRow(
         rule=rule,

@@ -1,4 +1,4 @@
-"""The catalogue of rules as a detect process leaves it: made while it loads, shown once its rules are those that run."""
+"""The catalogue of rules that a detect process leaves: made while it loads, shown once its rules are those that run."""
 
 import os
 from collections.abc import Sequence

@@ -252,10 +252,12 @@ rules_app.command(name="reload")(reload_rules)
 rules_app.command(name="test")(test_rule)
 rules_app.command(name="dear")(list_dear)
 rules_app.command(name="release")(release_rule)
-for command in (library_command.update, library_command.confirm, library_command.refuse, library_command.back):
-    rules_app.command()(command)
-for command in (library_command.versions, library_command.state):
-    rules_app.command()(command)
+rules_app.command(name="update")(library_command.update)
+rules_app.command(name="confirm")(library_command.confirm)
+rules_app.command(name="refuse")(library_command.refuse)
+rules_app.command(name="back")(library_command.back)
+rules_app.command(name="versions")(library_command.versions)
+rules_app.command(name="state")(library_command.state)
 
 
 @source_app.command(name="key")

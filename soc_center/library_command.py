@@ -22,7 +22,7 @@ from soc_center.rule_intake import Proof, receive
 from soc_center.rule_library import RuleLibrary
 from soc_center.rule_states import write_states
 from soc_center.rule_update import stage
-from soc_center.rules_command import tell_report, wait_for_report
+from soc_center.rules_command import told, wait_for_report
 from soc_center.settings import read_settings
 from soc_center.terminal_act import TERMINAL
 from soc_center.way_out import open_way_out
@@ -86,9 +86,7 @@ def refuse(data: Data = Path("var/data")) -> None:
     with _acting(data) as (folder, state, actor):
         waiting = _waiting(folder)
         library = RuleLibrary(folder.rule_library)
-        library.refuse(
-            waiting.version.version, lambda _: _record(state, Act.RULES_REFUSED, actor, waiting.version)
-        )
+        library.refuse(waiting.version.version, lambda _: _record(state, Act.RULES_REFUSED, actor, waiting.version))
         typer.echo(f"refused   version {waiting.version.version}")
 
 
@@ -188,7 +186,7 @@ def _take_over(folder: DataFolder) -> None:
         typer.echo("no center runs here; it reads its rules when it starts")
         return
     report = wait_for_report(folder.run)
-    tell_report(report)
+    typer.echo(told(report))
     if report.result is Result.FAILED:
         raise typer.Exit(1)
 

@@ -48,7 +48,7 @@ class AllowList:
 
 
 def read_allowed(entries: Sequence[str]) -> AllowList:
-    """The list in the settings: networks as CIDR (or one address), anything else a host name; ValueError for neither."""
+    """The list in the settings: networks as CIDR (or one address), else host names; ValueError for neither."""
     networks, hosts = [], set()
     for entry in entries:
         try:

@@ -124,7 +124,7 @@ class PinnedConnection(http.client.HTTPConnection):
         except BaseException:
             line.close()
             raise
-        self.sock = _Line(line, self._deadline)  # type: ignore[assignment]
+        self.sock = _Line(line, self._deadline)
 
 
 def _pass(line: socket.socket, target: Target, deadline: Deadline) -> None:

@@ -120,7 +120,9 @@ def _download(url: str, outbound: Outbound) -> bytes:
     wanted = Http(url=url, purpose="rules update", answer_bytes=PACKED_BYTES, call_s=DOWNLOAD_S)
     answer = outbound.perform(wanted)
     if 300 <= answer.status < 400:
-        raise Problem(url, f"answers {answer.status}: redirects are not followed; name the address that has the archive")
+        raise Problem(
+            url, f"answers {answer.status}: redirects are not followed; name the address that has the archive"
+        )
     if answer.status != 200:
         raise Problem(url, f"answers {answer.status}")
     return answer.body

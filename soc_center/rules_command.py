@@ -26,15 +26,15 @@ def reload_rules(data: Annotated[Path, typer.Option("--data", help="the data dir
     with acting(folder, Act.RULES_RELOADED, "rules"):
         ask(folder.run, "the command line")
     report = wait_for_report(folder.run)
-    tell_report(report)
+    typer.echo(told(report))
+    for refusal in report.refusals:
+        typer.echo(f"refused {refusal}")
     raise typer.Exit(1 if report.result is Result.FAILED else 0)
 
 
-def tell_report(report: ReloadReport) -> None:
-    """Print what came of it."""
-    typer.echo(f"{report.result.value}: {report.problem or f'{report.rules} rules, snapshot {report.snapshot[:12]}'}")
-    for refusal in report.refusals:
-        typer.echo(f"refused {refusal}")
+def told(report: ReloadReport) -> str:
+    """What came of it, in one line."""
+    return f"{report.result.value}: {report.problem or f'{report.rules} rules, snapshot {report.snapshot[:12]}'}"
 
 
 def wait_for_report(run: Path) -> ReloadReport:

@@ -138,7 +138,7 @@ def id_of(document: RuleDocument) -> str:
 
 
 def read_titles(path: Path) -> dict[str, str]:
-    """Chinese titles by rule id, for rules that have none of their own; ``Problem`` where the file holds anything else."""
+    """Chinese titles by rule id, for rules that have none of their own; ``Problem`` where it holds anything else."""
     found = yaml.load(path.read_text("utf-8"), Loader=yaml.CSafeLoader)
     if not isinstance(found, dict) or not all(isinstance(part, str) for pair in found.items() for part in pair):
         raise Problem(str(path), "must give a title for each rule id")

@@ -66,7 +66,7 @@ def changed(rules: Sequence[ChangedRule]) -> Changed:
 
 
 class LibraryDiff(msgspec.Struct, frozen=True, kw_only=True):
-    """What a version would change: in the library (added, removed, changed, refused that were not), and in what runs."""
+    """What a version would change: in the library (added, removed, changed, newly refused), and in what runs."""
 
     added: Changed = Changed()
     removed: Changed = Changed()
@@ -84,7 +84,7 @@ class PendingUpdate(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class LibraryState(msgspec.Struct, frozen=True, kw_only=True):
-    """The library as it is: which version runs (0: none), those kept (newest first), every activation (newest first)."""
+    """The library as it is: which version runs (0: none), those kept and every activation, newest first."""
 
     active: int
     versions: list[LibraryVersion]

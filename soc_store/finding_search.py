@@ -1,4 +1,4 @@
-"""Search of the findings of an alert or a rule, newest first: sealed segments by DuckDB, heads of outcomes by Python."""
+"""Search of the findings of an alert or a rule, newest first: sealed segments by DuckDB, outcomes by Python."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ _FINDING_ORDER = ('"at"', '"offset"', "finding_id")
 
 
 def search_findings(data: Path, scope: Scope, query: FindingQuery) -> FindingPage:
-    """The newest findings of an alert or a rule that the scope sees, each once; ``Problem`` for a bad cursor or limit."""
+    """The newest findings of an alert or rule that the scope sees, each once; ``Problem`` for a bad cursor or limit."""
     return read_view(data, realms_in(scope, ()), lambda view: _findings(data, scope, query, view))
 
 

@@ -45,9 +45,7 @@ class RuleDecisions:
             connection.execute(delete(rule_state).where(rule_state.c.rule_id == rule_id))
             if state is not first:
                 connection.execute(insert(rule_state).values(rule_id=rule_id, state=state))
-            made = RuleDecision(
-                rule_id=rule_id, before=before, after=state, reason=reason, person=actor.name, at=now
-            )
+            made = RuleDecision(rule_id=rule_id, before=before, after=state, reason=reason, person=actor.name, at=now)
             values = {name: getattr(made, name) for name in made.__struct_fields__}
             connection.execute(insert(rule_decision).values(values))
             said = {"before": before.value, "after": state.value, "why": reason}

@@ -38,7 +38,7 @@ from soc_center.folder import DataFolder
 from soc_center.gauge import now_us, read_gauge
 from soc_center.health import health
 from soc_center.local_logs import local_zone
-from soc_center.rule_paths import OWN_RULES
+from soc_center.rule_paths import OWN_RULES, rule_paths
 from soc_center.settings import Settings, read_settings
 from soc_model.problem import Problem
 
@@ -56,7 +56,7 @@ def examine(folder: DataFolder) -> list[Diagnosis]:
     if settings is not None:
         found += _try("ports", partial(ports, folder, settings))
         found += _try("sources", lambda: check_sources(settings.sources, match_paths(settings.sources)))
-    found += _try("rules", partial(rules, settings))
+    found += _try("rules", partial(rules, folder, settings))
     found += _try("clock", lambda: check_clock(read_clock(_written(folder), local_zone())))
     if there:
         found += _try("processes", partial(processes, folder))
@@ -123,12 +123,13 @@ def ports(folder: DataFolder, settings: Settings) -> list[Diagnosis]:
     return [check_port(what, listen, look_at(listen, pids[what])) for what, (listen, _) in wanted.items()]
 
 
-def rules(settings: Settings | None) -> list[Diagnosis]:
-    """Our own rules and those the settings name."""
+def rules(folder: DataFolder, settings: Settings | None) -> list[Diagnosis]:
+    """Our own rules, and those that the settings name or the library holds."""
     found = look_at_rules("our own rules", [OWN_RULES])
-    if settings is not None and settings.detection.rules:
-        found += look_at_rules("the configured rules", [Path(path) for path in settings.detection.rules])
-    return found
+    if settings is None:
+        return found
+    others = [each.path for each in rule_paths(folder, settings.detection) if each.path != OWN_RULES]
+    return found + (look_at_rules("the other rules", others) if others else [])
 
 
 def processes(folder: DataFolder) -> list[Diagnosis]:

@@ -9,12 +9,13 @@ from soc_api.app import create_app
 from soc_center.folder import DataFolder
 from soc_center.rule_library import RuleLibrary
 from soc_center.rule_states import read_states
+from soc_center.system import SYSTEM
 from soc_model.layer import Realm
 from soc_model.right import Role
 from soc_model.rule_state import RuleState
 from tests.api.conftest import a_client
 from tests.api.rule_world import SSH, list_them, stage_update
-from tests.api.world import HOUR_US, World, a_card, a_delta
+from tests.api.world import HOUR_US, World, a_card, a_delta, a_finding, an_event
 
 Client = Callable[..., TestClient]
 SECURITY = Role.SECURITY_ADMINISTRATOR
@@ -31,27 +32,27 @@ def ids(client: TestClient, query: str) -> list[str]:
     return [row["rule"]["id"] for row in answer.json()["rules"]]
 
 
-@pytest.mark.parametrize(
-    ("query", "found"),
-    [
-        ("state=test", {"rule-trial"}),
-        ("state=retired&state=test", {"rule-trial", "rule-idle"}),
-        ("matter=refused", {"rule-refused"}),
-        ("matter=no_source", {"rule-silent"}),
-        ("matter=below&level=low", {"rule-low"}),
-        ("matter=needs", {"rule-own"}),
-        ("origin=ours", {"rule-own"}),
-        ("layer=data", {"rule-own"}),
-        ("product=okta", {"rule-silent"}),
-        ("status=deprecated", {"rule-idle"}),
-        ("text=placeholder", {"rule-refused"}),
-        ("text=encoded+windows", {"rule-trial"}),
-        ("text=nothing-like-it", set()),
-        ("matter=fired", set()),
-    ],
-)
-def test_a_filter_finds_what_it_says(signed_in: Client, query: str, found: set[str]) -> None:
-    assert set(ids(signed_in(Role.VIEWER), query)) == found
+FILTERS: dict[str, set[str]] = {
+    "state=test": {"rule-trial"},
+    "state=retired&state=test": {"rule-trial", "rule-idle"},
+    "matter=refused": {"rule-refused"},
+    "matter=no_source": {"rule-silent"},
+    "matter=below&level=low": {"rule-low"},
+    "matter=needs": {"rule-own"},
+    "origin=ours": {"rule-own"},
+    "layer=data": {"rule-own"},
+    "product=okta": {"rule-silent"},
+    "status=deprecated": {"rule-idle"},
+    "text=placeholder": {"rule-refused"},
+    "text=encoded+windows": {"rule-trial"},
+    "text=nothing-like-it": set(),
+    "matter=fired": set(),
+}
+
+
+def test_a_filter_finds_what_it_says(signed_in: Client) -> None:
+    client = signed_in(Role.VIEWER)
+    assert {query: set(ids(client, query)) for query in FILTERS} == FILTERS
 
 
 def test_pages_hold_every_rule_once(signed_in: Client) -> None:
@@ -113,24 +114,22 @@ def test_a_rule_that_goes_back_to_its_first_state_needs_no_row(world: World, sig
     assert read_states(RuleLibrary(DataFolder(world.folder).rule_library)) == {}
 
 
-@pytest.mark.parametrize(
-    ("path", "body", "status"),
-    [
-        (f"{SSH}/state", {"state": "retired"}, 422),
-        (f"{SSH}/state", {"state": "retired", "reason": "  "}, 400),
-        (f"{SSH}/state", {"state": "gone", "reason": "x"}, 422),
-        ("no-such-rule/state", {"state": "retired", "reason": "x"}, 404),
-        ("library/confirm", {"version": 7, "sha256": "0" * 64}, 400),
-        ("library/refuse", {"version": 7, "sha256": "0" * 64}, 400),
-        ("library/back", {}, 400),
-        ("library/back", {"version": 3}, 400),
-    ],
-)
-def test_what_cannot_be_done_changes_nothing(
-    world: World, signed_in: Client, path: str, body: dict[str, object], status: int
-) -> None:
-    before = world.acts()
-    assert signed_in(SECURITY).post(f"/api/v1/rules/{path}", json=body).status_code == status
+WRONG: list[tuple[str, dict[str, object], int]] = [
+    (f"{SSH}/state", {"state": "retired"}, 422),
+    (f"{SSH}/state", {"state": "retired", "reason": "  "}, 400),
+    (f"{SSH}/state", {"state": "gone", "reason": "x"}, 422),
+    ("no-such-rule/state", {"state": "retired", "reason": "x"}, 404),
+    ("library/confirm", {"version": 7, "sha256": "0" * 64}, 400),
+    ("library/refuse", {"version": 7, "sha256": "0" * 64}, 400),
+    ("library/back", {}, 400),
+    ("library/back", {"version": 3}, 400),
+]
+
+
+def test_what_cannot_be_done_changes_nothing(world: World, signed_in: Client) -> None:
+    client, before = signed_in(SECURITY), world.acts()
+    found = [client.post(f"/api/v1/rules/{path}", json=body).status_code for path, body, _ in WRONG]
+    assert found == [status for _, _, status in WRONG]
     assert world.acts() == before and world.state.rules.states() == {}
 
 
@@ -167,15 +166,26 @@ def test_the_pages_do_the_same_for_the_security_administrator_alone(world: World
     assert "Say why" in client.post(f"/rules/{SSH}/state", data={"state": "active"}).text
 
 
-@pytest.mark.parametrize("path", ["/rules", "/rules/rows?sort=title", "/rules/rule-hostile", "/rules/rule-refused", "/rules/library"])
-@pytest.mark.parametrize("language", ["en", "zh-CN"])
-def test_pages_draw_hostile_rules_as_text(world: World, signed_in: Client, path: str, language: str) -> None:
+def test_pages_draw_hostile_rules_as_text(world: World, signed_in: Client) -> None:
     stage_update(world.folder)
     client = signed_in(*Role)
-    client.cookies.set("language", language)
-    answer = client.get(path)
-    assert answer.status_code == 200, answer.text[:2000]
-    assert "<script>alert" not in answer.text and "onerror=alert(3)>" not in answer.text
+    for language in ("en", "zh-CN"):
+        client.cookies.set("language", language)
+        for path in ("", "/rows?sort=title", "/rule-hostile", "/rule-refused", "/library"):
+            answer = client.get(f"/rules{path}")
+            assert answer.status_code == 200, (path, answer.text[:2000])
+            assert "<script>alert" not in answer.text and "onerror=alert(3)>" not in answer.text
+
+
+def test_the_findings_of_a_rule_come_by_themselves(world: World, signed_in: Client) -> None:
+    alert = world.state.alert(SYSTEM, world.raise_alert())
+    assert alert is not None
+    world.findings = [a_finding(alert, an_event(1, world.now_us))]
+    client = signed_in(Role.ANALYST)
+    assert f'hx-get="/rules/{SSH}/findings"' in client.get(f"/rules/{SSH}").text
+    assert "Failed password for root" in client.get(f"/rules/{SSH}/findings").text
+    assert "no longer kept" in client.get("/rules/rule-own/findings").text
+    assert signed_in(Role.SYSTEM_ADMINISTRATOR).get(f"/rules/{SSH}/findings").status_code == 403
 
 
 def test_an_english_title_in_the_chinese_console_is_marked(signed_in: Client) -> None:

@@ -236,7 +236,8 @@ class World:
         )
 
     async def _search_findings(self, scope: Scope, query: FindingQuery) -> FindingPage:
-        found = [each for each in self.findings if each.key == query.key and scope.sees(each.unit, each.realm)]
+        asked = (each for each in self.findings if query.key in ("", each.key) and query.rule_id in ("", each.rule_id))
+        found = [each for each in asked if scope.sees(each.unit, each.realm)]
         start = int(query.cursor or 0)
         end = start + query.limit
         return FindingPage(findings=found[start:end], cursor=str(end) if len(found) > end else None)

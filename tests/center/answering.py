@@ -1,4 +1,4 @@
-"""HTTP servers on loopback for tests of the outbound driver, and a judge that lets tests reach them, and nothing else."""
+"""HTTP servers on loopback for tests of the outbound driver, and a judge that lets tests reach them alone."""
 
 import contextlib
 import datetime

@@ -72,7 +72,7 @@ def test_the_centers_own_ports_are_denied_on_this_machine_only(monkeypatch: pyte
 
 @pytest.mark.parametrize("entry", ["10.0.0.1/8", "a b", "", "10.0.0", "http://x"])
 def test_an_allow_list_is_read_strictly(entry: str) -> None:
-    with pytest.raises(ValueError, match="."):
+    with pytest.raises(ValueError, match=r"."):
         read_allowed([entry])
     assert read_allowed([]) == AllowList(networks=(), hosts=frozenset())
 
@@ -170,7 +170,7 @@ def test_a_server_that_drips_does_not_hold_the_call() -> None:
             line.sendall(b"H")
             time.sleep(0.02)
 
-    with serving(speak=drip) as server, pytest.raises(OutboundFailed, match="too long|timed out"):
+    with serving(speak=drip) as server, pytest.raises(OutboundFailed, match=r"too long|timed out"):
         driver(server.port).perform(Http(url=f"http://a.example:{server.port}/", purpose="test", call_s=0.2))
 
 

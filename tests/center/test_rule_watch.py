@@ -9,12 +9,17 @@ import pytest
 import yaml
 
 from detection_rules.library import read_documents
+from detection_rules.snapshot import Snapshot
 from soc_center.folder import DataFolder
+from soc_center.rule_library import RuleLibrary
 from soc_center.rule_paths import OWN_RULES
+from soc_center.rule_states import write_states
 from soc_center.rule_watch import RuleWatch
-from soc_center.rules_loading import load_snapshot
+from soc_center.rules_loading import load_center_rules
 from soc_center.settings import read_settings
 from soc_model.problem import Problem
+from soc_model.rule_state import RuleState
+from tests.center.killed_update import let_in
 
 RULE = next(document.text for document in read_documents([OWN_RULES]).documents)
 
@@ -54,6 +59,13 @@ def watched(tmp_path: Path) -> Watched:
     return Watched(tmp_path)
 
 
+class Decided:
+    """Somebody decided on one rule."""
+
+    def states(self) -> dict[str, RuleState]:
+        return {"x": RuleState.TEST}
+
+
 CHANGES = {
     "a rule changed": lambda w: (w.rules / "a.yml").write_text(RULE + "\n"),
     "a rule added": lambda w: (w.rules / "b.yml").write_text(RULE),
@@ -63,6 +75,8 @@ CHANGES = {
     "the archive gone": lambda w: w.zip.unlink(),
     "the level": lambda w: w.settings(rules=[str(w.rules), str(w.zip)], min_level="high"),
     "the paths": lambda w: w.settings(rules=[str(w.rules)]),
+    "the library": lambda w: let_in(RuleLibrary(w.folder.rule_library), RULE),
+    "a state": lambda w: write_states(RuleLibrary(w.folder.rule_library), Decided()),
     "settings unreadable": lambda w: w.folder.settings.write_text("detection: ["),
 }
 
@@ -120,14 +134,18 @@ BROKEN = {
 }
 
 
+def loaded(watched: Watched) -> Snapshot:
+    return load_center_rules(watched.folder, read_settings(watched.folder.settings), follows=True).snapshot
+
+
 @pytest.mark.parametrize(("change", "what"), BROKEN.values(), ids=BROKEN)
 def test_what_is_too_broken_does_not_follow(watched: Watched, change: Any, what: str) -> None:
     change(watched)
     with pytest.raises(Problem, match=what):
-        load_snapshot(read_settings(watched.folder.settings), follows=True)
+        loaded(watched)
 
 
 def test_a_single_wrong_rule_is_refused_and_the_others_follow(watched: Watched) -> None:
     (watched.rules / "b.yml").write_text("title: x\ndetection: [\n")
-    snapshot = load_snapshot(read_settings(watched.folder.settings), follows=True)
+    snapshot = loaded(watched)
     assert any(str(refusal).startswith(f"{watched.rules / 'b.yml'}:") for refusal in snapshot.refused)

@@ -19,6 +19,7 @@ from playwright.sync_api import BrowserContext, ConsoleMessage, Page, sync_playw
 from soc_api.app import create_app
 from soc_model.layer import Level, Realm
 from soc_model.right import Role
+from tests.api.rule_world import SSH, list_them, stage_update
 from tests.api.world import HOSTILE, World, a_card, make_world, seed
 
 pytestmark = [pytest.mark.services, pytest.mark.timeout(240)]
@@ -61,6 +62,8 @@ class Center:
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[World]:
     made = make_world(tmp_path_factory.mktemp("center"))
     seed(made, 70)
+    list_them(made)
+    stage_update(made.folder)
     yield made
     made.state.close()
 
@@ -203,7 +206,11 @@ def test_the_keyboard_alone_is_enough(center: Center) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", ["/alerts?realm=all&range=all", "/alerts/4", "/alerts/1", "/events?range=all&realm=all"]
+    "path",
+    [
+        *("/alerts?realm=all&range=all", "/alerts/4", "/alerts/1", "/events?range=all&realm=all"),
+        *("/rules", "/rules/rule-hostile", "/rules/library"),
+    ],
 )
 def test_hostile_text_does_nothing(center: Center, path: str) -> None:
     dialogs: list[str] = []
@@ -212,6 +219,7 @@ def test_hostile_text_does_nothing(center: Center, path: str) -> None:
     page.wait_for_load_state("networkidle") if "alerts?" not in path else page.locator("tr.row").first.wait_for()
     for row in page.locator("tr.row[data-expand]").all()[:6]:
         row.click()
+    page.evaluate("document.querySelectorAll('details.change').forEach((each) => { each.open = true; })")
     page.wait_for_timeout(300)
     assert page.locator("main script, main img, main [onerror]").count() == 0
     assert page.locator(".hidden-char").count() > 0
@@ -245,6 +253,10 @@ PAGES = {
     "events-bad": "/events?text=a%20AND%20(b",
     "sources": "/sources",
     "health": "/health",
+    "rules": "/rules",
+    "rule": f"/rules/{SSH}",
+    "rule-refused": "/rules/rule-refused",
+    "rule-library": "/rules/library",
     "empty": "/alerts?text=nothing-like-it",
     "setup": "/setup/x",
     "sign-in": "/sign-in",
@@ -275,6 +287,31 @@ def test_no_page_is_wider_than_the_window(center: Center, width: int) -> None:
     for path in PAGES.values():
         center.go(path)
         assert page.evaluate("document.documentElement.scrollWidth - innerWidth") <= 0, (path, width)
+
+
+def test_a_rule_is_found_put_on_trial_and_stays_in_the_filter(center: Center) -> None:
+    page = center.go("/rules")
+    page.locator("#text").fill("brute force")
+    page.wait_for_url("**/rules?text=brute+force")
+    page.locator("tr.row a.title").first.click()
+    page.get_by_role("heading", name="Findings by day").wait_for()
+    page.locator("textarea[name=reason]").fill("to be looked at for a week")
+    page.get_by_role("button", name="On trial").click()
+    page.locator(".decisions li", has_text="to be looked at for a week").wait_for()
+    center.go("/rules?state=test")
+    page.locator(f"tr.row[data-id='{SSH}'] .rule-test").wait_for()
+
+
+def test_an_update_of_the_rules_is_looked_at_confirmed_and_taken_back(center: Center) -> None:
+    stage_update(center.world.folder, b"another")
+    page = center.go("/rules")
+    page.get_by_role("link", name="Look at what it would change").click()
+    page.locator(".change summary").first.click()
+    page.get_by_role("button", name="Confirm: let it run").click()
+    page.locator(".rule-active", has_text="Runs").wait_for()
+    page.get_by_role("button", name="Back to no imported rules").click()
+    page.get_by_text("no imported rules run").wait_for()
+    stage_update(center.world.folder)
 
 
 def test_drill_is_marked_in_the_list_and_on_the_page(center: Center) -> None:

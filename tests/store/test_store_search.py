@@ -208,6 +208,17 @@ def test_findings_of_a_key_and_range_come_newest_first_in_pages(data):
     assert seen == sorted(wanted, key=lambda one: (one.at, one.offset, one.finding_id), reverse=True)
 
 
+def test_findings_of_a_rule_come_whatever_their_key(data):
+    two = {n: (finding(n), finding(n, 1, key="other"), finding(n, 2, rule_id="r2")) for n in range(1, 5)}
+    made = [outcome(n, block(n, ["x"]), findings=found) for n, found in two.items()]
+    data.seal(*made[:2])
+    data.write(*made[2:])
+    page = search_findings(data.folder, SYSTEM, FindingQuery(rule_id="r1", first_offset=2, last_offset=4))
+    assert [(one.offset, one.key) for one in page.findings] == [
+        (offset, key) for offset in (4, 3, 2) for key in ("other", "k1")
+    ]
+
+
 @pytest.mark.parametrize(
     ("asked", "place"),
     [
