@@ -70,6 +70,7 @@ def load_format(name: str, folders: Sequence[Path] = ()) -> Format:
 GUESS_ORDER = (
     "evtx",
     "windows_json",
+    "actiontrail",
     "kubernetes_audit",
     "zeek",
     "nginx_json",
