@@ -17,10 +17,9 @@ SYSMON = "Microsoft-Windows-Sysmon/Operational"
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ({"title": "c", "correlation": {"type": "event_count"}}, "correlation rules cannot be evaluated yet"),
-        ({"title": "f", "logsource": {"product": "a"}, "filter": {}}, "filter rules cannot be evaluated yet"),
         ({"title": "g", "action": "global"}, "collections"),
-        (rule_data({"sel": {"F|expand": "%servers%"}}), "placeholder %servers%"),
+        (rule_data({"sel": {"F|base64offset": "a"}}), "single byte"),
+        (rule_data({"sel": {"F|re|contains": ""}}), "malformed"),
         (rule_data({"sel": {"F|nonsense": "x"}}), "sel: F|nonsense: unknown modifier 'nonsense'"),
         (rule_data({"sel": {"F|re": "("}}), "F|re"),
         (rule_data({"sel": {"F|re": "(?=(a+)+)b"}}), "backtracking"),
