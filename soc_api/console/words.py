@@ -151,6 +151,8 @@ LOSSES: Mapping[str, str] = MappingProxyType(
         "quarantined_batches": N_("Batches put aside"),
         "quarantined_records": N_("Records put aside"),
         "storm_findings": N_("Storm findings"),
+        "correlation_evicted": N_("Correlation groups evicted"),
+        "correlation_late": N_("Correlation events too late"),
         "sightings_capped": N_("Sightings left out"),
         "assets_capped": N_("Assets left out"),
     }
@@ -180,6 +182,8 @@ LOSS_HELP: Mapping[str, str] = MappingProxyType(
         "storm_findings": N_(
             "Findings counted but not kept singly: of each rule the first 100 of a batch are. Their events are all kept"
         ),
+        "correlation_evicted": N_("Groups whose windows were let go of for want of room, least recently touched first"),
+        "correlation_late": N_("Events that came after their window was closed and judged; counted in no correlation"),
         "sightings_capped": N_("Too many different hosts, users or addresses in one batch; the events are complete"),
         "assets_capped": N_("More new assets or links than the source has room for; the events are complete"),
     }
