@@ -7,6 +7,7 @@ from soc_api.password import COMMON_ONE, HOLDS_NAME, TOO_LONG, TOO_WEAK
 from soc_model.alert import AlertState
 from soc_model.asset import AssetClass, AssetKind, AssetState, Importance
 from soc_model.audit import Act
+from soc_model.correlation import CorrelationType, Operator
 from soc_model.job import JobState
 from soc_model.layer import Layer, Level, Realm
 from soc_model.problem import Problem
@@ -64,6 +65,29 @@ ROLES: Mapping[str, str] = MappingProxyType(
 #: The caches whose keys senders choose.
 CACHES: Mapping[str, str] = MappingProxyType(
     {"values": N_("Values"), "combinations": N_("Combinations"), "event_types": N_("Event types")}
+)
+#: What a correlation counts, and how it compares.
+CORRELATIONS: Mapping[str, str] = MappingProxyType(
+    {
+        CorrelationType.EVENT_COUNT: N_("Number of events"),
+        CorrelationType.VALUE_COUNT: N_("Number of different values"),
+        CorrelationType.TEMPORAL: N_("Rules that fired together"),
+        CorrelationType.TEMPORAL_ORDERED: N_("Rules that fired in this order"),
+        CorrelationType.VALUE_SUM: N_("Sum"),
+        CorrelationType.VALUE_AVG: N_("Average"),
+        CorrelationType.VALUE_PERCENTILE: N_("Percentile"),
+        CorrelationType.VALUE_MEDIAN: N_("Median"),
+    }
+)
+OPERATORS: Mapping[str, str] = MappingProxyType(
+    {
+        Operator.LT: "<",
+        Operator.LTE: "≤",
+        Operator.GT: ">",
+        Operator.GTE: "≥",
+        Operator.EQ: "=",
+        Operator.NEQ: "≠",
+    }
 )
 JOB_STATES: Mapping[str, str] = MappingProxyType(
     {
