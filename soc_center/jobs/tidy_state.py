@@ -1,4 +1,4 @@
-"""tidy_state: what the state database no longer needs is let go of: old notices, jobs, sessions and links.
+"""tidy_state: what the state database no longer needs is let go of: old notices, jobs, sessions, links and episodes.
 
 In slices of ``SLICE`` rows, each a write of its own, so that triage never waits long for its turn.
 """
@@ -28,6 +28,7 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     jobs_days: float = 30.0
     sessions_days: float = 1.0
     links_days: float = 1.0
+    episodes_days: float = 180.0
 
 
 def run(job: Job, place: JobPlace) -> dict[str, Any]:
