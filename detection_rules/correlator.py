@@ -103,8 +103,8 @@ class Correlator:
         return len(self._groups)
 
     def gather(self, outcomes: Sequence[Outcome], *, after: int | None = None) -> Advance:
-        """What these outcomes bring; those at or below the offset already taken bring nothing."""
-        begin = self.offset if after is None else max(after, self.offset)
+        """What these outcomes bring; those at or below the offset already taken (or ``after``) bring nothing."""
+        begin = self.offset if after is None else after
         new = [one for one in outcomes if one.offset > begin]
         told = [one for one in new if one.correlations]
         changed = [one for one in told if one.snapshot != self._snapshot or self.rules.lacks(one.correlations)]
