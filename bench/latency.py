@@ -74,8 +74,9 @@ class Outcomes(threading.Thread):
 class Stream(threading.Thread):
     """When each marked alert arrived on the stream, and when triage says it was committed."""
 
-    def __init__(self, link: str) -> None:
+    def __init__(self, link: str, rule_id: str = RULE_ID) -> None:
         super().__init__(daemon=True)
+        self._rule_id = rule_id
         self._place, cookie = signed_in(link)
         self._connection = http.client.HTTPConnection(self._place, timeout=60)
         self._connection.request("GET", "/api/v1/stream", headers={"Cookie": cookie})
@@ -90,7 +91,7 @@ class Stream(threading.Thread):
             if line.startswith(b"data:"):
                 now = time.time()
                 body = json.loads(line[5:])
-                if body.get("rule_id") == RULE_ID:
+                if body.get("rule_id") == self._rule_id:
                     self.arrived.setdefault(body["last_seen"], now)
                     self.committed.setdefault(body["last_seen"], body["at"] / 1e6)
 

@@ -6,10 +6,11 @@ from typing import Literal
 import msgspec
 
 from bench.block import Block, framed
+from bench.failed_logons import failed_logon
 from bench.syslog_lines import syslog_line
 from bench.windows_events import windows_event
 
-Kind = Literal["syslog", "windows"]
+Kind = Literal["syslog", "windows", "failed_logon"]
 
 
 class Way(msgspec.Struct, frozen=True, kw_only=True):
@@ -50,7 +51,7 @@ class Sent(msgspec.Struct, frozen=True, kw_only=True):
     ended: float
 
 
-RENDER = {"syslog": syslog_line, "windows": windows_event}
+RENDER = {"syslog": syslog_line, "windows": windows_event, "failed_logon": failed_logon}
 
 
 def block_of(kind: Kind, lines: int, seed: int, *, counted: bool = False) -> Block:

@@ -82,6 +82,7 @@ GUESS_ORDER = (
     "evtx",
     "auditd",
     "windows_json",
+    "actiontrail",
     "kubernetes_audit",
     "zeek",
     "nginx_json",

@@ -66,7 +66,7 @@ class ColumnMatcher:
         return frozenset(
             number
             for number, test in self._same
-            if any(_same(test.side, one, other) for one in elements(pair[0]) for other in elements(pair[1]))
+            if any(_same(test, one, other) for one in elements(pair[0]) for other in elements(pair[1]))
         )
 
     def _ask(self, value: Any, found: set[int]) -> None:
@@ -158,11 +158,13 @@ def time_part(when: datetime, unit: Unit) -> int:
     return part
 
 
-def _same(side: Side, one: Any, other: Any) -> bool:
+def _same(test: SameAs, one: Any, other: Any) -> bool:
     if one is None or other is None:
         return False
-    here, there = text_of(one).casefold(), text_of(other).casefold()
-    match side:
+    here, there = text_of(one), text_of(other)
+    if not test.cased:
+        here, there = here.casefold(), there.casefold()
+    match test.side:
         case Side.WHOLE:
             return here == there
         case Side.START:

@@ -55,12 +55,14 @@ class Advance(msgspec.Struct, frozen=True, kw_only=True):
 class Changes(msgspec.Struct, frozen=True, kw_only=True):
     """What one step changed: episodes as they are now, finding ids that became part of others, what alerts gain.
 
-    ``kept`` is false when nothing in the correlator changed, so that the advance need not be remembered.
+    ``began``: the rule ids of the episodes that are new. ``kept`` is false when nothing in the correlator changed, so
+    that the advance need not be remembered.
     """
 
     episodes: list[Episode]
     gone: list[str]
     deltas: list[AlertDelta]
+    began: list[str]
     kept: bool
 
 
@@ -101,8 +103,8 @@ class Correlator:
         return len(self._groups)
 
     def gather(self, outcomes: Sequence[Outcome], *, after: int | None = None) -> Advance:
-        """What these outcomes bring; those at or below the offset already taken bring nothing."""
-        begin = self.offset if after is None else max(after, self.offset)
+        """What these outcomes bring; those at or below the offset already taken (or ``after``) bring nothing."""
+        begin = self.offset if after is None else after
         new = [one for one in outcomes if one.offset > begin]
         told = [one for one in new if one.correlations]
         changed = [one for one in told if one.snapshot != self._snapshot or self.rules.lacks(one.correlations)]
@@ -263,11 +265,14 @@ class _Step:
         self._spells = {key: found for key, found in self._spells.items() if found[0].has(found[1])}
         episodes = [self._episode(windows, spell) for windows, spell in self._spells.values()]
         gone = {row for windows in self._touched.values() for row in windows.gone}
-        deltas = []
+        deltas: list[AlertDelta] = []
+        began: list[str] = []
         for (_, spell), episode in zip(self._spells.values(), episodes, strict=True):
             if spell.row and spell.row != episode.finding_id:
                 gone.add(spell.row)
-            if self._all.rules.raises_alerts(episode.rule_id) and episode.count > spell.told:
+            if not spell.row:
+                began.append(episode.rule_id)
+            if episode.raises_alert and episode.count > spell.told:
                 deltas.append(self._delta(episode, spell))
             spell.row, spell.told = episode.finding_id, episode.count
         for key, windows in self._touched.items():
@@ -277,7 +282,13 @@ class _Step:
             self._all.size_bytes += windows.measure()
             self._all._enqueue(key, windows)
         told = {episode.finding_id for episode in episodes}
-        return Changes(episodes=episodes, gone=sorted(gone - told), deltas=deltas, kept=self._changed or bool(episodes))
+        return Changes(
+            episodes=episodes,
+            gone=sorted(gone - told),
+            deltas=deltas,
+            began=began,
+            kept=self._changed or bool(episodes),
+        )
 
     def _judge(self, key: Key, windows: Windows, *, finish: bool = False) -> None:
         self._touched[key] = windows
@@ -322,6 +333,7 @@ class _Step:
             titles=self._all.rules.titles(rule),
             chained=self._all.rules.chained(rule),
             entities={name: list(values) for name, values in spell.entities.items()},
+            raises_alert=self._all.rules.raises_alerts(rule.id),
             received=self._advance.clock_us,
             offset=self._advance.offset,
         )

@@ -7,9 +7,9 @@ from typing import Any
 
 import msgspec
 
-from detection_rules.engine import raw_text
-from detection_rules.explain import VALUE_CHARS, explain
-from detection_rules.predicate import elements, text_of
+from detection_rules.event_values import ENTITIES, fields_of, header_of, names_of, present, short_text
+from detection_rules.explain import explain
+from detection_rules.partials import Partials
 from detection_rules.rows import row_block
 from detection_rules.rule import Rule
 from detection_rules.sightings import see
@@ -20,26 +20,18 @@ from soc_model.outcome import KEPT, Outcome, Stat, Storm
 
 #: The alert key of a rule that names none: of these, those the event has.
 DEFAULT_GROUP = ("host.name", "user.name", "source.ip")
-#: The header columns whose values are entities.
-ENTITIES = (
-    "host.name",
-    "user.name",
-    "source.ip",
-    "destination.ip",
-    "process.executable",
-    "file.path",
-    "url.domain",
-)
 MICROSECONDS = 1_000_000
 
 
 def detect(groups: Sequence[Located], snapshot: Snapshot, offset: int, received: int, *, keep: int = KEPT) -> Outcome:
     """What the groups of one batch come to under the snapshot's rules; a rule's findings above ``keep`` are counted."""
-    kept = Kept(snapshot, keep)
+    partials = Partials(snapshot)
+    kept = Kept(snapshot, keep, partials)
     stats = [_stat(located, kept.add_all(located)) for located in groups]
     findings = kept.findings
     seen = see(groups)
-    fired = {finding.rule_id for finding in findings}
+    correlations = partials.correlations()
+    fired = {finding.rule_id for finding in findings}.union(correlations)
     return Outcome(
         offset=offset,
         received=received,
@@ -50,14 +42,20 @@ def detect(groups: Sequence[Located], snapshot: Snapshot, offset: int, received:
         blocks=[row_block(located) for located in groups if len(located.group)],
         storms=list(kept.storms.values()),
         sightings=seen.sightings,
+        partials=partials.partials(),
+        correlations=correlations,
     )
 
 
 class Kept:
-    """The findings of one batch: of each rule the first ``keep``, of each alert key the first, the others as storms."""
+    """The findings of one batch: of each rule the first ``keep``, of each alert key the first, the others as storms.
 
-    def __init__(self, snapshot: Snapshot, keep: int) -> None:
-        self._snapshot, self._keep = snapshot, keep
+    What a base rule finds goes to ``partials``; it is a finding too only where the rule alerts by itself.
+    """
+
+    def __init__(self, snapshot: Snapshot, keep: int, partials: Partials) -> None:
+        self._snapshot, self._keep, self._partials = snapshot, keep, partials
+        self._silent = frozenset(number for number in snapshot.bases if not snapshot.rules[number].alerts)
         self._of_rule: Counter[int] = Counter()
         self._keys: set[str] = set()
         self.findings: list[Finding] = []
@@ -65,16 +63,20 @@ class Kept:
 
     def add_all(self, located: Located) -> int:
         """Take what the rules find in a group; how much that is."""
-        found = 0
+        found, bases, takers = 0, self._snapshot.bases, self._partials.takers(located)
         for index, rules in enumerate(self._snapshot.engine.match(located.group)):
-            found += len(rules)
             for number in rules:
-                self._add(located, index, number)
+                if number in bases:
+                    for taker in takers[number]:
+                        taker.take(index)
+                if number not in self._silent:
+                    found += 1
+                    self._add(located, index, number)
         return found
 
     def _add(self, located: Located, index: int, number: int) -> None:
-        rule, source, fields = self._snapshot.rules[number], located.source, _fields(located, index)
-        header = {name: values[index] for name, values in located.group.header.items()}
+        rule, source, fields = self._snapshot.rules[number], located.source, fields_of(located, index)
+        header = header_of(located, index)
         group = _group(rule, header, fields, source.id)
         key = alert_key(rule.card.id, source.unit, source.realm, group)
         self._of_rule[number] += 1
@@ -92,13 +94,6 @@ class Kept:
         else:
             first, last = min(one.first_seen, at), max(one.last_seen, at)
             self.storms[key] = msgspec.structs.replace(one, count=one.count + 1, first_seen=first, last_seen=last)
-
-
-def _fields(located: Located, index: int) -> dict[str, Any]:
-    """What the rules saw of an event."""
-    if index in located.group.unparsed:
-        return {"raw": raw_text(located.group.raws[index])}
-    return located.group.fields[index]
 
 
 def _finding(
@@ -126,19 +121,9 @@ def _finding(
         at=located.at[index],
         received=located.received,
         offset=located.offset,
-        entities=_present(ENTITIES, header),
+        entities=present(ENTITIES, header),
         matched=matched,
     )
-
-
-def _present(names: Iterable[str], values: dict[str, Any]) -> dict[str, str]:
-    return {name: text for name in names if (text := _text(values.get(name)))}
-
-
-def _text(value: Any) -> str:
-    """A value as short text; of a list its elements."""
-    texts = [text_of(element) for element in elements(value) if element is not None]
-    return ", ".join(texts)[:VALUE_CHARS]
 
 
 def _group(rule: Rule, header: dict[str, Any], fields: dict[str, Any], source_id: str) -> dict[str, str]:
@@ -146,15 +131,14 @@ def _group(rule: Rule, header: dict[str, Any], fields: dict[str, Any], source_id
     if rule.card.group_by:
         found = {name: text for name in rule.card.group_by if (text := _grouped(rule, name, header, fields))}
     else:
-        found = _present(DEFAULT_GROUP, header)
+        found = present(DEFAULT_GROUP, header)
     return found or {"source": source_id}
 
 
 def _grouped(rule: Rule, name: str, header: dict[str, Any], fields: dict[str, Any]) -> str:
     if name in HEADER:
-        return _text(header.get(name))
-    others = [variant.renamed[name] for variant in rule.variants if name in variant.renamed]
-    return next((text for one in (name, *others) if (text := _text(fields.get(one)))), "")
+        return short_text(header.get(name))
+    return next((text for one in names_of(rule, name) if (text := short_text(fields.get(one)))), "")
 
 
 def _stat(located: Located, findings: int) -> Stat:

@@ -102,9 +102,10 @@ class Side(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class SameAs:
-    """The column's first field equals (starts with, ends with, contains) its second, ignoring case."""
+    """The column's first field equals (starts with, ends with, contains) its second; ignoring case unless ``cased``."""
 
     side: Side
+    cased: bool = False
 
 
 Test: TypeAlias = Text | Regex | Cidr | Null | Exists | Compare | TimePart | SameAs

@@ -1,26 +1,33 @@
-"""Rule documents to rules: parsed, mapped to the events we get, and refused with a reason where we cannot.
+"""Rule documents to rules: parsed, filtered, mapped to the events we get, and refused with a reason where we cannot.
 
 A rule has its own reading (events that carry its logsource), those of the official pipelines (Sysmon, Security audit,
-channels) and those of our mappings (``mappings/NAME.yml``); it fires when any of them holds. Nothing is left out silently: rules + refused + below_level is what
-came in.
+channels) and those of our mappings (``mappings/NAME.yml``); it fires when any of them holds. Nothing is left out
+silently: rules + correlations + filters + refused + below_level + inactive is what came in.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
-from hashlib import sha256
-from typing import Any
+import json
+from collections.abc import Callable, Collection, Iterator, Sequence
+from dataclasses import dataclass, field, replace
+
+import msgspec
 
 from detection_rules.condition import Node, all_of, any_of
 from detection_rules.condition_text import ConditionError, parse_condition
+from detection_rules.correlation_parse import ParsedCorrelation, parse_correlation
+from detection_rules.correlation_set import CorrelationSet
 from detection_rules.field_mappings import FieldMapping, shipped_mappings
-from detection_rules.official_pipelines import Mapping as PipelineMapping
-from detection_rules.official_pipelines import OfficialPipelines
-from detection_rules.rule import Refusal, Rule, RuleDocument, RuleSet, Variant
-from detection_rules.sigma_parse import ParsedRule, RuleError, parse_rule
+from detection_rules.filters import ReadyFilter, applied, ready_filter
+from detection_rules.official_pipelines import Mapping, OfficialPipelines
+from detection_rules.placeholders import SiteValues
+from detection_rules.placeholders import placeholders as placeholders_of
+from detection_rules.references import References, document_id
+from detection_rules.rule import CorrelationRule, Refusal, Rule, RuleDocument, RuleSet, Variant
+from detection_rules.rule_card import content_of, digest_of, rule_card
+from detection_rules.sigma_modifiers import Modifiers, modifiers
+from detection_rules.sigma_parse import ParsedRule, RuleError, parse_filter, parse_rule
 from detection_rules.translate import Names, PredicateTable, translate_detection
 from soc_model.finding import RuleCard
 from soc_model.layer import Level
-from soc_model.source import Logsource
 
 
 def load_rules(
@@ -28,51 +35,170 @@ def load_rules(
     *,
     refused: Sequence[Refusal] = (),
     min_level: Level = Level.INFORMATIONAL,
+    placeholders: SiteValues | None = None,
+    inactive: Collection[str] = (),
 ) -> RuleSet:
-    """The rules of ``documents`` of at least ``min_level``, with ``refused`` and every refusal of its own."""
-    loading = _Loading(refused=list(refused), min_level=min_level)
-    for document in documents:
-        loading.take(document)
-    return RuleSet(
-        rules=loading.rules, refused=loading.refused, below_level=loading.below_level, predicates=loading.table.numbers
+    """The rules of ``documents`` of at least ``min_level`` and their own, with ``refused`` and every refusal of its own.
+
+    ``placeholders`` are the site's lists by name; ``inactive`` are ids of rules and correlations that are switched off.
+    Those below the level or off are still loaded, without findings of their own, where a correlation builds on them.
+    """
+    site = placeholders or {}
+    loading = _Loading(
+        references=References(documents),
+        refused=list(refused),
+        min_level=min_level,
+        switched_off=frozenset(inactive),
+        site=site,
+        modifiers=modifiers(site),
     )
+    filters = [document for document in documents if "filter" in document.data]
+    correlations = [one for one in documents if "correlation" in one.data and "filter" not in one.data]
+    loading.take(filters, loading.take_filter)
+    loading.take(correlations, loading.take_correlation)
+    meta = {id(document) for document in (*filters, *correlations)}
+    loading.take((document for document in documents if id(document) not in meta), loading.take_rule)
+    return loading.ruleset()
 
 
 @dataclass(slots=True, kw_only=True)
 class _Loading:
-    """The rules so far, and what they share: predicates and mappings."""
+    """What is loaded so far, and what it shares: references, predicates and mappings."""
 
+    references: References
     refused: list[Refusal]
     min_level: Level
-    rules: list[Rule] = field(default_factory=list)
+    switched_off: frozenset[str]
+    site: SiteValues
+    modifiers: Modifiers
+    reasons: dict[str, str] = field(default_factory=dict)
+    filters: list[ReadyFilter] = field(default_factory=list)
+    correlations: dict[str, tuple[RuleDocument, ParsedCorrelation]] = field(default_factory=dict)
+    bases: set[str] = field(default_factory=set)
+    rules: dict[str, Rule] = field(default_factory=dict)
     below_level: int = 0
+    inactive: int = 0
     table: PredicateTable = field(default_factory=PredicateTable)
     pipelines: OfficialPipelines = field(default_factory=OfficialPipelines)
     places: dict[str, str] = field(default_factory=dict)
+    levels: dict[str, Level] = field(default_factory=dict)
 
-    def take(self, document: RuleDocument) -> None:
-        try:
-            parsed = parse_rule(document.data)
-            card = _card(parsed, document)
-            self._claim(card, document)
-            if card.level.rank < max(self.min_level.rank, document.min_level.rank):
-                self.below_level += 1
+    def take(self, documents: Iterator[RuleDocument] | Sequence[RuleDocument], way: Callable[..., None]) -> None:
+        """Take each of the documents in its way, or refuse it."""
+        for document in documents:
+            try:
+                way(document)
+            except RuleError as error:
+                self._refuse(document, str(error))
+
+    def take_filter(self, document: RuleDocument) -> None:
+        found = ready_filter(document, parse_filter(document.data, self.modifiers), self.references)
+        self._claim(document)
+        self.filters.append(found)
+
+    def take_correlation(self, document: RuleDocument) -> None:
+        parsed = parse_correlation(document.data)
+        self._claim(document)
+        self.correlations[document_id(document)] = document, parsed
+        for reference in parsed.rules:
+            try:
+                self.bases.add(document_id(self.references.document(reference)))
+            except RuleError:  # told when the correlation is resolved
+                continue
+
+    def take_rule(self, document: RuleDocument) -> None:
+        parsed = parse_rule(document.data, self.modifiers)
+        card = rule_card(parsed.head, document, digest_of(document))
+        self._claim(document)
+        if self._is_wanted(card) or card.id in self.bases:
+            self.rules[card.id] = self._rule(parsed, card, document)
+        else:
+            self._leave_out(card)
+
+    def ruleset(self) -> RuleSet:
+        """All of it, once every document was taken."""
+        found = CorrelationSet(
+            references=self.references, rules=self.rules, refused_rules=self.reasons, pending=dict(self.correlations)
+        )
+        found.resolve()
+        for one, reason in found.refused.items():
+            self._refuse(self.correlations[one][0], reason)
+        correlations = list(self._kept_correlations(found.found))
+        rules = list(self._kept_rules(correlations))
+        return RuleSet(
+            rules=rules,
+            refused=self.refused,
+            below_level=self.below_level,
+            inactive=self.inactive,
+            predicates=self.table.numbers,
+            correlations=correlations,
+            filters=[applied(one, rules) for one in self.filters],
+        )
+
+    def _claim(self, document: RuleDocument) -> None:
+        one = document_id(document)
+        if one in self.places:
+            raise RuleError(f"its id is taken by {self.places[one]}")
+        self.places[one] = f"{document.path}:{document.line}"
+        self.levels[one] = document.min_level
+
+    def _refuse(self, document: RuleDocument, reason: str) -> None:
+        self.refused.append(_refusal(document, reason))
+        self.reasons.setdefault(document_id(document), reason)
+
+    def _is_wanted(self, card: RuleCard) -> bool:
+        least = self.levels.get(card.id, self.min_level)
+        return card.level.rank >= max(self.min_level.rank, least.rank) and card.id not in self.switched_off
+
+    def _leave_out(self, card: RuleCard) -> None:
+        if card.id in self.switched_off:
+            self.inactive += 1
+        else:
+            self.below_level += 1
+
+    def _kept_correlations(self, found: dict[str, CorrelationRule]) -> Iterator[CorrelationRule]:
+        """Those that are wanted and those that they build on; the others are counted."""
+        needed = {one for one, rule in found.items() if self._is_wanted(rule.card)}
+        for one in reversed(found):  # what builds on another stands after it
+            if one in needed:
+                needed.update(base for base in found[one].correlation.rules if base in found)
+        for one, rule in found.items():
+            if one in needed:
+                yield rule
             else:
-                self.rules.append(self._rule(parsed, card, document))
-        except RuleError as error:
-            self.refused.append(_refusal(document, str(error)))
+                self._leave_out(rule.card)
 
-    def _claim(self, card: RuleCard, document: RuleDocument) -> None:
-        if card.id in self.places:
-            raise RuleError(f"its id is taken by {self.places[card.id]}")
-        self.places[card.id] = f"{document.path}:{document.line}"
+    def _kept_rules(self, correlations: list[CorrelationRule]) -> Iterator[Rule]:
+        """The rules that are wanted or a base; a base alerts only if one of its correlations says ``generate``."""
+        generate: dict[str, bool] = {}
+        for one in correlations:
+            for base in one.correlation.rules:
+                generate[base] = generate.get(base, False) or one.correlation.generate
+        for rule in self.rules.values():
+            id_, wanted = rule.card.id, self._is_wanted(rule.card)
+            if wanted or id_ in generate:
+                yield replace(rule, alerts=wanted and generate.get(id_, True))
+            else:
+                self._leave_out(rule.card)
 
     def _rule(self, parsed: ParsedRule, card: RuleCard, document: RuleDocument) -> Rule:
-        logsource = _logsource(parsed)
-        variants = tuple(_variants(parsed, logsource, self.pipelines, self.table))
-        if not variants:
+        filters = [one for one in self.filters if one.applies(card.id, parsed.logsource)]
+        names = placeholders_of(parsed.detections.values()).union(*(one.placeholders for one in filters))
+        needs = tuple(sorted(name for name in names if not self.site.get(name)))
+        variants = tuple(_variants(parsed, filters, self.pipelines, self.table, waits=bool(needs)))
+        if not variants and not needs:
             raise RuleError("its condition can never hold")
-        return Rule(card=card, logsource=logsource, variants=variants, path=document.path, line=document.line)
+        lists = [f"%{name}% {json.dumps(list(self.site[name]))}" for name in names if self.site.get(name)]
+        content = content_of(card.content_sha256, [*(one.digest for one in filters), *lists])
+        return Rule(
+            card=msgspec.structs.replace(card, content_sha256=content),
+            logsource=parsed.logsource,
+            variants=variants,
+            path=document.path,
+            line=document.line,
+            needs=needs,
+            filters=tuple(document_id(one.document) for one in filters),
+        )
 
 
 def _refusal(document: RuleDocument, reason: str) -> Refusal:
@@ -87,22 +213,36 @@ def _refusal(document: RuleDocument, reason: str) -> Refusal:
 
 
 def _variants(
-    parsed: ParsedRule, logsource: Logsource, pipelines: OfficialPipelines, table: PredicateTable
+    parsed: ParsedRule,
+    filters: Sequence[ReadyFilter],
+    pipelines: OfficialPipelines,
+    table: PredicateTable,
+    *,
+    waits: bool,
 ) -> Iterator[Variant]:
-    ours = shipped_mappings().get(logsource, ())
-    own = _condition(parsed, lambda name: (name,), table)
+    """The rule's readings; of one that would always hold only because a list is empty (``waits``) none."""
+    own = _condition(parsed, filters, lambda name: (name,), lambda name: (name,), table)
     if own is True:
+        if waits:
+            return
         raise RuleError("its condition always holds")
+    ours = shipped_mappings().get(parsed.logsource, ())
     if own is not False and not any(mapping.instead for mapping in ours):
-        yield Variant(logsource=logsource, condition=own)
-    for mapping in (*pipelines.mappings(logsource), *ours):
-        node = _mapped(parsed, mapping, table)
+        yield Variant(logsource=parsed.logsource, condition=own)
+    mappings: tuple[Mapping | FieldMapping, ...] = (*pipelines.mappings(parsed.logsource), *ours)
+    for mapping in mappings:
+        node = _mapped(parsed, filters, mapping, table)
         if not isinstance(node, bool):
             yield Variant(logsource=mapping.logsource, condition=node, renamed=_renamed(mapping))
 
 
-def _mapped(parsed: ParsedRule, mapping: PipelineMapping | FieldMapping, table: PredicateTable) -> Node | bool:
-    """The rule's condition in the mapping's terms; False where it asks for a field that these events cannot have."""
+def _mapped(
+    parsed: ParsedRule, filters: Sequence[ReadyFilter], mapping: Mapping | FieldMapping, table: PredicateTable
+) -> Node | bool:
+    """The rule's condition in the mapping's terms; False where it asks for a field that these events cannot have.
+
+    A filter may ask for such a field: under its own name these events do not have it, and that is the answer.
+    """
     missing = False
 
     def names(name: str) -> tuple[str, ...]:
@@ -112,64 +252,25 @@ def _mapped(parsed: ParsedRule, mapping: PipelineMapping | FieldMapping, table: 
         return found or ()
 
     added = [translate_detection(detection, lambda name: (name,), table) for detection in mapping.added]
-    node = _condition(parsed, names, table)
+    node = _condition(parsed, filters, names, lambda name: mapping.names(name) or (name,), table)
     return False if missing else all_of([*added, node])
 
 
-def _renamed(mapping: PipelineMapping | FieldMapping) -> dict[str, str]:
-    names: Mapping[str, tuple[str, ...] | None] = mapping.renamed
+def _renamed(mapping: Mapping | FieldMapping) -> dict[str, str]:
+    names: dict[str, tuple[str, ...] | None] = dict(mapping.renamed)
     return {name: found[0] for name, found in names.items() if found and found != (name,)}
 
 
-def _condition(parsed: ParsedRule, names: Names, table: PredicateTable) -> Node | bool:
-    """All conditions of the rule, joined by or."""
+def _condition(
+    parsed: ParsedRule, filters: Sequence[ReadyFilter], names: Names, filter_names: Names, table: PredicateTable
+) -> Node | bool:
+    """All conditions of the rule, joined by or, and those of its filters, joined by and."""
 
     def lookup(name: str) -> Node | bool:
         return translate_detection(parsed.detections[name], names, table)
 
     try:
-        return any_of([parse_condition(text, list(parsed.detections), lookup) for text in parsed.conditions])
+        own = any_of([parse_condition(text, list(parsed.detections), lookup) for text in parsed.conditions])
     except ConditionError as error:
         raise RuleError(f"condition: {error}") from error
-
-
-def _logsource(parsed: ParsedRule) -> Logsource:
-    found = parsed.logsource
-    return Logsource(product=found.product or "", category=found.category or "", service=found.service or "")
-
-
-def _card(parsed: ParsedRule, document: RuleDocument) -> RuleCard:
-    head, digest = parsed.head, sha256(document.text.encode()).hexdigest()
-    custom = document.data.get("fengsui", {})
-    if not isinstance(custom, dict):
-        raise RuleError("fengsui: not a mapping")
-    return RuleCard(
-        id=str(head.id) if head.id is not None else digest[:32],
-        title=head.title,
-        title_zh=_text(custom, "title_zh") or document.title_zh,
-        level=Level(str(head.level)) if head.level is not None else Level.INFORMATIONAL,
-        tags=tuple(map(str, head.tags)),
-        description=head.description or "",
-        falsepositives=tuple(map(str, head.falsepositives)),
-        references=tuple(map(str, head.references)),
-        author=head.author or "",
-        status=str(head.status) if head.status is not None else "",
-        group_by=_names(custom, "group_by"),
-        content_sha256=digest,
-        path=document.shown or document.path,
-        state=document.state,
-    )
-
-
-def _text(custom: dict[str, Any], key: str) -> str:
-    value = custom.get(key, "")
-    if not isinstance(value, str):
-        raise RuleError(f"fengsui.{key}: not a text")
-    return value
-
-
-def _names(custom: dict[str, Any], key: str) -> tuple[str, ...]:
-    value = custom.get(key, [])
-    if not isinstance(value, list) or not all(isinstance(name, str) and name for name in value):
-        raise RuleError(f"fengsui.{key}: not a list of field names")
-    return tuple(value)
+    return all_of([own, *(one.condition(filter_names, table) for one in filters)])

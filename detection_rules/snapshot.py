@@ -1,20 +1,28 @@
 """An immutable, content-addressed set of rules, ready to decide events. Every outcome names the one that decided it."""
 
+from collections.abc import Iterator
 from hashlib import sha256
 
+import msgspec
+
+from detection_rules.correlation_base import above, bases_of
 from detection_rules.engine import CACHE_BYTES, Engine
+from detection_rules.event_values import names_of
 from detection_rules.rule import Refusal, Rule, RuleSet
+from soc_model.correlation import Correlation
 from soc_model.event import HEADER, EventType
 from soc_model.finding import RuleCard
 from soc_model.rule_state import RuleState
 
-ENGINE_VERSION = "1"  # part of the id: a change of meaning in the engine is a change of rules
+ENGINE_VERSION = "2"  # part of the id: a change of meaning in the engine is a change of rules
 
 
 class Snapshot:
     """The rules and their engine. What it means never changes; its caches only make it faster.
 
-    ``id``: hash over engine version and the rules' contents. ``cards`` by rule id. ``refused``: what did not load.
+    ``id``: hash over engine version and the contents of rules and correlations. ``cards``: of both, by id. ``refused``:
+    what did not load. ``bases``: what correlations need of a rule's events, by its number; ``above``: a correlation and
+    all that build on it.
     """
 
     def __init__(self, ruleset: RuleSet, engine: Engine) -> None:
@@ -22,8 +30,12 @@ class Snapshot:
         self.rules: list[Rule] = ruleset.rules
         self.refused: list[Refusal] = ruleset.refused
         self.below_level = ruleset.below_level
-        self.cards: dict[str, RuleCard] = {rule.card.id: rule.card for rule in ruleset.rules}
-        self.id = _content_id(self.cards)
+        cards = [*(rule.card for rule in ruleset.rules), *(one.card for one in ruleset.correlations)]
+        self.cards: dict[str, RuleCard] = {card.id: card for card in cards}
+        self.correlations: dict[str, Correlation] = {one.card.id: one.correlation for one in ruleset.correlations}
+        self.bases = bases_of(ruleset)
+        self.above = above(self.correlations)
+        self.id = _content_id(ruleset)
         self._wanted: dict[EventType, frozenset[str] | None] = {}
 
     def warm(self) -> None:
@@ -42,9 +54,10 @@ class Snapshot:
         plan = self.engine.plan(event_type)
         if plan.fields is None:
             return None
-        rules = [self.rules[number] for number in (*plan.always, *plan.nodes)]
+        numbers = (*plan.always, *plan.nodes)
         constants = {name for name, _ in event_type.constants}
-        return plan.fields.union(constants, *(_grouping(rule) for rule in rules))
+        correlated = (base.asked() for number in numbers for base in self.bases.get(number, ()))
+        return plan.fields.union(constants, *(_grouping(self.rules[number]) for number in numbers), *correlated)
 
 
 def compile_snapshot(ruleset: RuleSet, *, hyperscan: bool = True, cache_bytes: int = CACHE_BYTES) -> Snapshot:
@@ -53,14 +66,21 @@ def compile_snapshot(ruleset: RuleSet, *, hyperscan: bool = True, cache_bytes: i
     return Snapshot(ruleset, engine)
 
 
-def _content_id(cards: dict[str, RuleCard]) -> str:
-    tried = {card.id: " test" for card in cards.values() if card.state is RuleState.TEST}
-    rules = sorted(f"{card.id} {card.content_sha256}{tried.get(card.id, '')}" for card in cards.values())
-    lines = [f"engine {ENGINE_VERSION}", *rules]
-    return sha256("\n".join(lines).encode()).hexdigest()[:32]
+def _content_id(ruleset: RuleSet) -> str:
+    return sha256("\n".join([f"engine {ENGINE_VERSION}", *sorted(_contents(ruleset))]).encode()).hexdigest()[:32]
+
+
+def _contents(ruleset: RuleSet) -> Iterator[str]:
+    """A line for each rule and correlation; what a correlation refers to by name is part of what it means."""
+    for rule in ruleset.rules:
+        tried = " test" if rule.card.state is RuleState.TEST else ""
+        yield f"{rule.card.id} {rule.card.content_sha256}{tried}" + ("" if rule.alerts else " for correlations only")
+    for one in ruleset.correlations:
+        meant = msgspec.json.encode(one.correlation, order="deterministic").decode()
+        tried = " test" if one.card.state is RuleState.TEST else ""
+        yield f"{one.card.id} {one.card.content_sha256}{tried} {meant}"
 
 
 def _grouping(rule: Rule) -> set[str]:
     """The event fields that the rule's alert key may need, under every name that its variants have for them."""
-    names = {name for name in rule.card.group_by if name not in HEADER}
-    return names | {variant.renamed[name] for variant in rule.variants for name in names if name in variant.renamed}
+    return {one for name in rule.card.group_by if name not in HEADER for one in names_of(rule, name)}

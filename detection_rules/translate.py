@@ -100,7 +100,8 @@ def _translate_value(name: str, value: SigmaType, names: Names, table: Predicate
         return any_of([_translate_value(name, one, names, table) for one in value.values])
     if isinstance(value, SigmaFieldReference):
         pairs = [(here, there) for here in names(name) for there in names(value.field)]
-        return any_of([_leaf(Predicate(pair, SameAs(_side(value))), table) for pair in pairs])
+        same = SameAs(_side(value), getattr(value, "cased", False))
+        return any_of([_leaf(Predicate(pair, same), table) for pair in pairs])
     test = test_of(value)
     if isinstance(value, SigmaExists) and not value.exists:
         return all_of([negate(_leaf(Predicate(one, test), table)) for one in names(name)])
@@ -149,8 +150,8 @@ def _text(value: SigmaString) -> Text:
 
 def _parts(value: SigmaString, *, cased: bool) -> Iterator[Part]:
     for part in value.s:
-        if isinstance(part, Placeholder):
-            raise RuleError(f"placeholder %{part.name}% has no value here")
+        if isinstance(part, Placeholder):  # none is left by expand, and nothing else makes one
+            raise RuleError(f"placeholder %{part.name}% outside expand")
         if isinstance(part, SpecialChars):
             yield _WILDCARDS[part]
         elif not part.isprintable() and any("\ud800" <= c <= "\udfff" for c in part):
@@ -172,8 +173,6 @@ def merge_wildcards(parts: Iterable[Part]) -> tuple[Part, ...]:
 
 
 def _regex(value: SigmaRegularExpression) -> Regex:
-    if value.contains_placeholder():
-        raise RuleError("a placeholder in a regular expression has no value here")
     flags = "".join(sorted(value.sigma_to_re_flag[flag] for flag in value.flags))
     reason = check_regex(value.to_plain(), flags)
     if reason:

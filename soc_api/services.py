@@ -16,6 +16,7 @@ from soc_api.job_services import JobServices
 from soc_api.rule_services import RuleServices
 from soc_model.alert import Alert, AlertState, OutboxItem
 from soc_model.asset import Asset
+from soc_model.episode import Episode
 from soc_model.layer import Level
 from soc_model.right import Right
 from soc_model.scope import Scope
@@ -26,7 +27,7 @@ from soc_store.interfaces import AuditStore, EnrolmentStore, KeyStore, PeopleSto
 from soc_store.search import EventPage, EventQuery, FindingPage, FindingQuery
 from soc_store.secret_box import SecretBox
 from soc_store.source_report import SourceReport
-from soc_store.state import AlertCounts, AlertFilter, AlertPage, Sort
+from soc_store.state import AlertCounts, AlertFilter, AlertPage, EpisodePage, EpisodeQuery, Sort
 
 
 class AlertStore(Protocol):
@@ -40,6 +41,8 @@ class AlertStore(Protocol):
     ) -> Sequence[tuple[int, Mapping[Level, int]]]: ...
     def set_state(self, scope: Scope, alert_id: int, state: AlertState, person: str, now: int) -> Alert | None: ...
     def rule_alerts(self, scope: Scope) -> Mapping[str, tuple[int, int]]: ...
+    def episodes(self, scope: Scope, query: EpisodeQuery) -> EpisodePage: ...
+    def episode(self, scope: Scope, finding_id: str) -> Episode | None: ...
     def outbox(self, scope: Scope, after: int, limit: int) -> Sequence[OutboxItem]: ...
     def outbox_last(self) -> int: ...
     @property

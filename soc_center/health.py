@@ -116,7 +116,8 @@ def _overload(journal: Path, detect: Gauge | None, triage: Gauge | None) -> dict
     reader.close()
     for name in ("worker_restarts", "careful_batches", "quarantined_batches", "quarantined_records"):
         totals[name] = _number(detect, name)
-    totals["storm_findings"] = _number(triage, "storm_findings")
+    for name in ("storm_findings", "correlation_evicted", "correlation_late"):
+        totals[name] = _number(triage, name)
     return {name: n for name, n in totals.items() if name not in PLAIN}
 
 

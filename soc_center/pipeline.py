@@ -11,6 +11,7 @@ from typing import Any
 import msgspec
 
 from collectors.format import Format, load_format
+from detection_rules.correlator import Correlator
 from detection_rules.detect import detect
 from detection_rules.snapshot import Snapshot
 from soc_center.assigning import assigned
@@ -131,12 +132,14 @@ def _event_ids(group: EventGroup, place: str) -> list[str]:
 
 
 def run_sample(sample: Mapping[str, Any], snapshot: Snapshot) -> set[str]:
-    """The ids of the rules that fire on one sample of a rule file: its record goes through its format like any other.
+    """The ids of the rules that raise an alert on one sample of a rule file, correlations among them.
 
-    A sample is ``{format, record, logsource?}``; a record that is a mapping is one line of JSON.
+    A sample is ``{format, record, logsource?}``, or with ``records`` in place of ``record`` several in order, which go
+    through their format like any others, at the times they name themselves; a record that is a mapping is one line of
+    JSON. What a correlation still waits for never comes.
     """
-    record = sample["record"]
-    raw = record.encode() if isinstance(record, str) else msgspec.json.encode(record)
+    records = sample["records"] if "records" in sample else [sample["record"]]
+    raws = [record.encode() if isinstance(record, str) else msgspec.json.encode(record) for record in records]
     logsource = msgspec.convert(sample["logsource"], Logsource) if "logsource" in sample else None
     source = Source(
         id="sample",
@@ -148,7 +151,18 @@ def run_sample(sample: Mapping[str, Any], snapshot: Snapshot) -> set[str]:
         realm=Realm.TEST,
         logsource=logsource,
     )
-    return {finding.rule_id for finding in run_records([raw], source, snapshot, received=SAMPLE_RECEIVED).findings}
+    batch = records_batch(raws, source, received=SAMPLE_RECEIVED)
+    groups = list(locate(batch, snapshot.wanted, any_time="records" in sample))
+    outcome = decide(groups, batch, snapshot, NO_REFERENCE)
+    return {finding.rule_id for finding in outcome.findings} | correlated([outcome])
+
+
+def correlated(outcomes: Sequence[Outcome]) -> set[str]:
+    """The ids of the correlations that raise an alert on these outcomes, if nothing comes after them."""
+    correlator = Correlator()
+    found = correlator.apply(correlator.gather(outcomes, after=-1)).deltas
+    found += correlator.apply(correlator.passing(0, finish=True)).deltas
+    return {delta.rule.id for delta in found}
 
 
 SAMPLE_RECEIVED = 1_790_000_000_000_000  # 2026-09-21, so that a sample means the same on every day
@@ -156,6 +170,11 @@ SAMPLE_RECEIVED = 1_790_000_000_000_000  # 2026-09-21, so that a sample means th
 
 def run_records(records: Sequence[bytes], source: Source, snapshot: Snapshot, *, received: int) -> Outcome:
     """The outcome of whole records of one source as if they had just been journaled at offset 0."""
+    return process(records_batch(records, source, received=received), snapshot)
+
+
+def records_batch(records: Sequence[bytes], source: Source, *, received: int) -> Batch:
+    """Whole records of one source as if they had just been journaled at offset 0."""
     chunk = Chunk(
         source_id=source.id,
         stream="records",
@@ -164,5 +183,4 @@ def run_records(records: Sequence[bytes], source: Source, snapshot: Snapshot, *,
         records=list(records),
         context=dict(source.options),
     )
-    batch = Batch(offset=0, received=received, sources={source.id: source}, chunks=[chunk])
-    return process(batch, snapshot)
+    return Batch(offset=0, received=received, sources={source.id: source}, chunks=[chunk])

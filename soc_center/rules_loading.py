@@ -43,9 +43,15 @@ class ReadRules:
     def load(self) -> RuleSet:
         """Those that are to be evaluated."""
         refused = {(refusal.path, refusal.line) for refusal, _ in self.refused}
-        documents = (each.document for each in self.placed if each.document.state.evaluated)
-        wanted = [document for document in documents if (document.path, document.line) not in refused]
-        return load_rules(wanted, refused=[refusal for refusal, _ in self.refused])
+        parts = {name for each in self.placed for name in _correlated(each.document)}
+        wanted = [
+            each.document
+            for each in self.placed
+            if (each.document.path, each.document.line) not in refused
+            and (each.document.state.evaluated or not parts.isdisjoint(_names_of(each.document)))
+        ]
+        inactive = {id_of(document) for document in wanted if not document.state.evaluated}
+        return load_rules(wanted, refused=[refusal for refusal, _ in self.refused], inactive=inactive)
 
 
 class LoadedRules(NamedTuple):
@@ -129,6 +135,11 @@ def _correlated(document: RuleDocument) -> list[str]:
     correlation: Any = document.data.get("correlation")
     rules = correlation.get("rules") if isinstance(correlation, dict) else None
     return [each for each in rules if isinstance(each, str)] if isinstance(rules, list) else []
+
+
+def _names_of(document: RuleDocument) -> set[str]:
+    """What a correlation may call the rule by."""
+    return {id_of(document), str(document.data.get("name", ""))}
 
 
 def id_of(document: RuleDocument) -> str:

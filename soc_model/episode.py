@@ -27,7 +27,8 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     all of them (for ``event_count`` the same as ``count``); ``approximate`` when a sketch had a part in it. ``start``
     and ``last``: times of its first and last base event; ``held``: when the condition first held, to the second.
     ``definition`` is the rule as it was then; ``titles``: rule id -> title and Chinese title, of the rules known.
-    ``chained`` are the base rules that are correlations themselves.
+    ``chained`` are the base rules that are correlations themselves. ``raises_alert`` is false where it is only an event
+    of another correlation.
     """
 
     finding_id: str
@@ -51,6 +52,7 @@ class Episode(msgspec.Struct, frozen=True, kw_only=True):
     titles: dict[str, tuple[str, str]] = {}
     chained: tuple[str, ...] = ()
     entities: dict[str, list[str]] = {}
+    raises_alert: bool = True
     received: int = 0
     offset: int = 0
 

@@ -20,6 +20,7 @@ from soc_model.rule_state import RuleState
 from soc_model.scope import Scope
 from soc_store.alert_reading import read_alerts
 from soc_store.audit import write_act
+from soc_store.correlation_store import CorrelationStep, write_step
 from soc_store.outbox import Notice, write_outbox
 from soc_store.packing import jsoned, storable
 from soc_store.rule_hours import count_findings
@@ -60,18 +61,28 @@ class _Change(NamedTuple):
 
 
 def write_tick(
-    connection: Connection, deltas: Sequence[AlertDelta], cursor: int, now: int, after: int | None
+    connection: Connection,
+    deltas: Sequence[AlertDelta],
+    cursor: int,
+    now: int,
+    *,
+    after: int | None,
+    step: CorrelationStep | None,
 ) -> list[int]:
     """The ids of the alerts that were opened or changed; none when ``cursor`` is not above the stored one.
 
     Findings of rules in state test are counted and raise no alert.
+    With a step a tick may also stay at the cursor: time went by, and windows of correlations were closed.
+
     ``Problem`` when the deltas do not begin at the stored cursor, so that some would be counted twice or left out.
     """
     stored = read_number(connection, "cursor")
     if after is not None and after != stored:
         raise Problem("triage", f"deltas from offset {after} on do not follow the stored cursor {stored}")
-    if cursor <= stored:
+    if cursor < stored or (cursor == stored and (step is None or after is None)):
         return []
+    if step is not None:
+        write_step(connection, step, now)
     set_number(connection, "cursor", cursor)
     count_findings(connection, deltas, now)
     deltas = [delta for delta in deltas if delta.rule.state is not RuleState.TEST]

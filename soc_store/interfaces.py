@@ -10,6 +10,7 @@ from soc_model.alert import Alert, AlertDelta, AlertState, OutboxItem
 from soc_model.asset import Asset, Bucket, Changes, Known, LinkKey
 from soc_model.audit import Act, AuditEntry, AuditFilter, AuditVerdict
 from soc_model.chunk import Chunk
+from soc_model.episode import Episode
 from soc_model.job import Job, JobState, Schedule
 from soc_model.layer import Level, Realm
 from soc_model.outcome import Outcome
@@ -19,6 +20,7 @@ from soc_model.scope import Scope
 from soc_model.session import OpenSession, Session
 from soc_store.alert_filter import AlertCounts, AlertFilter, AlertPage, Sort
 from soc_store.asset_query import AssetCounts, AssetDetail, AssetFilter, AssetPage, FoldCursor
+from soc_store.correlation_store import CorrelationStep, EpisodePage, EpisodeQuery
 from soc_store.event_query import EventPage, EventQuery, FindingPage, FindingQuery
 from soc_store.job_filter import Held, JobFilter, JobPage
 from soc_store.manifest import Partition
@@ -98,7 +100,8 @@ class ArchiveSearch(Protocol):
 
 
 class AlertStore(Protocol):
-    """One open alert a key. Cursor, alerts and outbox commit together; a cursor that does not grow changes nothing.
+    """One open alert a key. Cursor, alerts, episodes, windows and outbox commit together; a cursor that does not grow
+    changes nothing, but for a step of correlations that follows it.
 
     ``seq`` of the outbox only grows in the order of commits and never repeats. A read gives nothing, and a write
     changes nothing, that the scope does not see.
@@ -106,8 +109,17 @@ class AlertStore(Protocol):
 
     def cursor(self) -> int: ...
     def commit_tick(
-        self, deltas: Sequence[AlertDelta], cursor: int, now: int, *, after: int | None = None
+        self,
+        deltas: Sequence[AlertDelta],
+        cursor: int,
+        now: int,
+        *,
+        after: int | None = None,
+        step: CorrelationStep | None = None,
     ) -> list[int]: ...
+    def correlation_steps(self) -> list[tuple[bool, bytes]]: ...
+    def episodes(self, scope: Scope, query: EpisodeQuery) -> EpisodePage: ...
+    def episode(self, scope: Scope, finding_id: str) -> Episode | None: ...
     def alerts(
         self, scope: Scope, query: AlertFilter, sort: Sort = "last_seen", limit: int = 100, cursor: str | None = None
     ) -> AlertPage: ...

@@ -6,7 +6,7 @@ from typing import Any
 
 from sqlalchemy import Column, Connection, Select, Table, delete, func, or_, select
 
-from soc_store.state_tables import job, link, outbox, rule_hour, session
+from soc_store.state_tables import episode, job, link, outbox, rule_hour, session
 
 HOURS = 24
 
@@ -17,6 +17,7 @@ class Leftover(StrEnum):
     NOTICES = "notices"  # of the outbox, by when they were written: whoever was away for longer reads anew
     JOBS = "jobs"  # by when they ended
     SESSIONS = "sessions"  # by when they expired
+    EPISODES = "episodes"  # by when they last grew, of those that only are events of other correlations
     LINKS = "links"  # by when they expired; the last used one stays: it proves that there was a first sign-in
     RULE_HOURS = "rule_hours"  # what rules found, by its hour; a slice is whole hours
 
@@ -43,6 +44,12 @@ def _sessions(before: int, limit: int) -> Select[Any]:
     return select(session.c.token_sha256).where(session.c.expires < before).order_by(session.c.expires).limit(limit)
 
 
+def _episodes(before: int, limit: int) -> Select[Any]:
+    # Those that an alert is made of stay as long as their alert, as it clicks through to them.
+    old = (episode.c.raises_alert.is_(False), episode.c.updated < before)
+    return select(episode.c.finding_id).where(*old).order_by(episode.c.updated).limit(limit)
+
+
 def _links(before: int, limit: int) -> Select[Any]:
     last = select(func.max(link.c.used)).scalar_subquery()
     spent = or_(link.c.used.is_(None), link.c.used < last)
@@ -60,5 +67,6 @@ _OLD: dict[Leftover, tuple[Table, Column[Any], Callable[[int, int], Select[Any]]
     Leftover.JOBS: (job, job.c.id, _jobs),
     Leftover.SESSIONS: (session, session.c.token_sha256, _sessions),
     Leftover.RULE_HOURS: (rule_hour, rule_hour.c.hour, _rule_hours),
+    Leftover.EPISODES: (episode, episode.c.finding_id, _episodes),
     Leftover.LINKS: (link, link.c.token_sha256, _links),
 }

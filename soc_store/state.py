@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from sqlalchemy import Engine
 
 from soc_model.alert import Alert, AlertDelta, AlertState, OutboxItem
+from soc_model.episode import Episode
 from soc_model.layer import Level
 from soc_model.scope import Scope
 from soc_model.session import Session
@@ -33,6 +34,14 @@ from soc_store.alert_reading import (
 from soc_store.alert_writing import write_state, write_tick
 from soc_store.api_keys import ApiKeys
 from soc_store.audit import AuditLog
+from soc_store.correlation_store import (
+    CorrelationStep,
+    EpisodePage,
+    EpisodeQuery,
+    read_episode,
+    read_episodes,
+    read_steps,
+)
 from soc_store.enrolment import Enrolments
 from soc_store.interfaces import AuditStore, EnrolmentStore, KeyStore, PeopleStore, SignInStore
 from soc_store.jobs import Jobs
@@ -49,7 +58,17 @@ from soc_store.sequence import read_number
 from soc_store.sign_ins import SignIns
 from soc_store.state_database import writing
 
-__all__ = ["AlertCounts", "AlertFilter", "AlertPage", "Sort", "State", "back_up"]
+__all__ = [
+    "AlertCounts",
+    "AlertFilter",
+    "AlertPage",
+    "CorrelationStep",
+    "EpisodePage",
+    "EpisodeQuery",
+    "Sort",
+    "State",
+    "back_up",
+]
 
 
 class State:
@@ -85,15 +104,37 @@ class State:
             return read_number(connection, "cursor")
 
     def commit_tick(
-        self, deltas: Sequence[AlertDelta], cursor: int, now: int, *, after: int | None = None
+        self,
+        deltas: Sequence[AlertDelta],
+        cursor: int,
+        now: int,
+        *,
+        after: int | None = None,
+        step: CorrelationStep | None = None,
     ) -> list[int]:
         """The ids of the alerts opened or changed, in one transaction with the cursor and the outbox.
 
         A cursor that is not above the stored one changes nothing: an outcome that is read again counts once.
         ``after`` is where the deltas begin; ``Problem`` when that is not the stored cursor: somebody else triages.
+        ``step`` is what correlations add; with it and ``after`` a tick may stay where the cursor is.
         """
         with writing(self._engine) as connection:
-            return write_tick(connection, deltas, cursor, now, after)
+            return write_tick(connection, deltas, cursor, now, after=after, step=step)
+
+    def correlation_steps(self) -> list[tuple[bool, bytes]]:
+        """What the windows of correlations are made again from: (whole, body), in order; a whole one only first."""
+        with self._engine.begin() as connection:
+            return read_steps(connection)
+
+    def episodes(self, scope: Scope, query: EpisodeQuery) -> EpisodePage:
+        """The newest episodes of an alert of a correlation; none where the alert is of another rule."""
+        with self._engine.begin() as connection:
+            return read_episodes(connection, scope, query)
+
+    def episode(self, scope: Scope, finding_id: str) -> Episode | None:
+        """One episode, ``None`` when there is none or the scope does not see it."""
+        with self._engine.begin() as connection:
+            return read_episode(connection, scope, finding_id)
 
     def alerts(
         self,

@@ -5,7 +5,19 @@ alerts its rule raised. A ``cell`` is one combination of what alerts are filtere
 counts are sums over cells, and a filter is a set of cells.
 """
 
-from sqlalchemy import BigInteger, Boolean, Column, ForeignKey, Index, Integer, MetaData, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+)
 
 #: The newest migration; a state database of another revision is refused.
 REVISION = "0008"
@@ -89,6 +101,29 @@ alert_change = Table(
     Column("person", String, nullable=False),
     Column("before", String, nullable=False),
     Column("after", String, nullable=False),
+)
+
+#: What correlation rules found: of each finding id one row, as it was last told.
+episode = Table(
+    "episode",
+    tables,
+    Column("finding_id", String, primary_key=True),
+    *(Column(name, String, nullable=False) for name in ("rule_id", "key", "unit", "realm")),
+    *(Column(name, BigInteger, nullable=False) for name in ("start", "last", "updated")),
+    Column("raises_alert", Boolean, nullable=False),
+    Column("body", LargeBinary, nullable=False),  # Episode as JSON
+    Index("episode_by_key", "key", "start"),
+    Index("episode_by_updated", "raises_alert", "updated"),
+    sqlite_with_rowid=False,
+)
+
+#: The windows of correlation rules: the last whole copy and the steps since, in order.
+correlation_step = Table(
+    "correlation_step",
+    tables,
+    Column("id", Integer, primary_key=True),
+    Column("whole", Boolean, nullable=False),
+    Column("body", LargeBinary, nullable=False),
 )
 
 outbox = Table(

@@ -65,6 +65,14 @@ def size(count: float | None) -> str:
     return f"{count:.3g} TiB"
 
 
+def span(seconds: float) -> str:
+    """``45 s``, ``10 min``, ``2 h``, ``1 d``: the largest unit that leaves no rest, of what is short or even."""
+    for unit_s, name in ((86_400, "d"), (3_600, "h"), (60, "min")):
+        if seconds >= unit_s and seconds % unit_s == 0:
+            return f"{seconds / unit_s:g} {name}"
+    return f"{seconds:,.3g} s" if seconds < 1_000 else f"{seconds / 60:,.0f} min"
+
+
 def number(count: float) -> str:
     """``1,234,567``."""
     return f"{count:,.0f}" if float(count).is_integer() else f"{count:,.1f}"

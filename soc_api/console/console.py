@@ -161,6 +161,7 @@ def _environment(language: Language) -> Environment:
         "query_value": text.query_value,
         "size": clock.size,
         "number": clock.number,
+        "span": clock.span,
         "compact": clock.compact,
         "rfc3339": clock.rfc3339,
         "to_json": to_json,

@@ -7,6 +7,7 @@ from soc_api.password import COMMON_ONE, HOLDS_NAME, TOO_LONG, TOO_WEAK
 from soc_model.alert import AlertState
 from soc_model.asset import AssetClass, AssetKind, AssetState, Importance
 from soc_model.audit import Act
+from soc_model.correlation import CorrelationType, Operator
 from soc_model.job import JobState
 from soc_model.layer import Layer, Level, Realm
 from soc_model.problem import Problem
@@ -111,6 +112,29 @@ RULE_CHANGES: Mapping[str, str] = MappingProxyType(
 #: The caches whose keys senders choose.
 CACHES: Mapping[str, str] = MappingProxyType(
     {"values": N_("Values"), "combinations": N_("Combinations"), "event_types": N_("Event types")}
+)
+#: What a correlation counts, and how it compares.
+CORRELATIONS: Mapping[str, str] = MappingProxyType(
+    {
+        CorrelationType.EVENT_COUNT: N_("Number of events"),
+        CorrelationType.VALUE_COUNT: N_("Number of different values"),
+        CorrelationType.TEMPORAL: N_("Rules that fired together"),
+        CorrelationType.TEMPORAL_ORDERED: N_("Rules that fired in this order"),
+        CorrelationType.VALUE_SUM: N_("Sum"),
+        CorrelationType.VALUE_AVG: N_("Average"),
+        CorrelationType.VALUE_PERCENTILE: N_("Percentile"),
+        CorrelationType.VALUE_MEDIAN: N_("Median"),
+    }
+)
+OPERATORS: Mapping[str, str] = MappingProxyType(
+    {
+        Operator.LT: "<",
+        Operator.LTE: "≤",
+        Operator.GT: ">",
+        Operator.GTE: "≥",
+        Operator.EQ: "=",
+        Operator.NEQ: "≠",
+    }
 )
 JOB_STATES: Mapping[str, str] = MappingProxyType(
     {
@@ -220,6 +244,8 @@ LOSSES: Mapping[str, str] = MappingProxyType(
         "quarantined_batches": N_("Batches put aside"),
         "quarantined_records": N_("Records put aside"),
         "storm_findings": N_("Storm findings"),
+        "correlation_evicted": N_("Correlation groups evicted"),
+        "correlation_late": N_("Correlation events too late"),
         "sightings_capped": N_("Sightings left out"),
         "assets_capped": N_("Assets left out"),
     }
@@ -249,6 +275,8 @@ LOSS_HELP: Mapping[str, str] = MappingProxyType(
         "storm_findings": N_(
             "Findings counted but not kept singly: of each rule the first 100 of a batch are. Their events are all kept"
         ),
+        "correlation_evicted": N_("Groups whose windows were let go of for want of room, least recently touched first"),
+        "correlation_late": N_("Events that came after their window was closed and judged; counted in no correlation"),
         "sightings_capped": N_("Too many different hosts, users or addresses in one batch; the events are complete"),
         "assets_capped": N_("More new assets or links than the source has room for; the events are complete"),
     }

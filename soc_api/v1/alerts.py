@@ -17,7 +17,7 @@ from soc_model.right import Right
 from soc_model.scope import Scope
 from soc_model.session import Session
 from soc_store.search import FindingPage, FindingQuery
-from soc_store.state import AlertCounts, AlertFilter, AlertPage, Sort
+from soc_store.state import AlertCounts, AlertFilter, AlertPage, EpisodePage, EpisodeQuery, Sort
 
 router = APIRouter(prefix="/alerts", tags=["alerts"])
 Reader = Annotated[Session, needs(Right.ALERTS_READ)]
@@ -91,10 +91,25 @@ def read_alert(request: Request, session: Reader, alert_id: int) -> Response:
 async def list_findings(
     request: Request, session: Reader, alert_id: int, parameters: Annotated[PageParameters, Query()]
 ) -> Response:
-    """The findings an alert is made of: its key in its offset range."""
+    """The findings an alert is made of; of a correlation one for each episode."""
     alert = await run_in_threadpool(find_alert, request, session.scope, alert_id)
+    if await run_in_threadpool(is_correlation, request, session.scope, alert):
+        page = await run_in_threadpool(
+            find_episodes, request, session.scope, alert, parameters.limit, parameters.cursor
+        )
+        findings = [one.finding() for one in page.episodes]
+        return json_answer(FindingPage(findings=findings, cursor=page.cursor))
     query = findings_of(alert, parameters.limit, parameters.cursor)
     return json_answer(await services_of(request).search_findings(session.scope, query))
+
+
+@router.get("/{alert_id}/episodes", responses=answers(EpisodePage, 400, 404, 422))
+def list_episodes(
+    request: Request, session: Reader, alert_id: int, parameters: Annotated[PageParameters, Query()]
+) -> Response:
+    """The episodes of an alert of a correlation: what was counted, when, and samples of its base events."""
+    alert = find_alert(request, session.scope, alert_id)
+    return json_answer(find_episodes(request, session.scope, alert, parameters.limit, parameters.cursor))
 
 
 @router.post("/{alert_id}/state", responses=answers(Alert, 404, 422))
@@ -118,6 +133,19 @@ def set_alert_state(request: Request, session: Session, alert_id: int, state: Al
     if changed is None:
         raise HTTPException(404, "no such alert")
     return changed
+
+
+def find_episodes(request: Request, scope: Scope, alert: Alert, limit: int, cursor: str = "") -> EpisodePage:
+    """A page of the episodes of an alert; none when its rule is no correlation."""
+    wanted = EpisodeQuery(
+        key=alert.key, since=alert.first_seen, until=alert.last_seen, limit=limit, cursor=cursor or None
+    )
+    return services_of(request).state.episodes(scope, wanted)
+
+
+def is_correlation(request: Request, scope: Scope, alert: Alert) -> bool:
+    """Whether the alert is made of episodes."""
+    return bool(find_episodes(request, scope, alert, 1).episodes)
 
 
 def findings_of(alert: Alert, limit: int, cursor: str) -> FindingQuery:

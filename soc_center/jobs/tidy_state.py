@@ -1,4 +1,4 @@
-"""tidy_state: what the state database no longer needs is let go of: old notices, jobs, sessions, links and
+"""tidy_state: what the state database no longer needs is let go of: old notices, jobs, sessions, links, episodes and
 counts of what rules found.
 
 In slices of ``SLICE`` rows, each a write of its own, so that triage never waits long for its turn.
@@ -30,6 +30,7 @@ class Params(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
     sessions_days: float = 1.0
     links_days: float = 1.0
     rule_hours_days: float = 35.0
+    episodes_days: float = 180.0
 
 
 def run(job: Job, place: JobPlace) -> dict[str, Any]:

@@ -1,6 +1,7 @@
 """triage: outcomes in order become alerts, one transaction a tick.
 
-Comes in: heads of outcomes (findings; never raw events). Goes out: alerts, the cursor and the outbox, together.
+Comes in: heads of outcomes (findings and partials; never raw events). Goes out: alerts, episodes and windows of
+correlations, the cursor and the outbox, together.
 The one thing to know: the cursor is the journal offset, so an outcome that is read again counts once; and outcomes are
 on the disk before the cursor passes them, so none is made again, perhaps by other rules, behind it.
 """
@@ -10,7 +11,9 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
+from detection_rules.correlator import Changes
 from detection_rules.triage import fold
+from soc_center.correlating import Correlating
 from soc_center.folder import DataFolder
 from soc_center.gauge import GaugeFile, now_us
 from soc_center.life import Life, say
@@ -18,6 +21,9 @@ from soc_center.settings import Settings
 from soc_center.start import start
 from soc_center.wake import wake
 from soc_model.alert import AlertDelta
+from soc_model.outcome import Outcome
+from soc_store.correlation_store import CorrelationStep
+from soc_store.journal import JournalReader
 from soc_store.lock import FolderLock
 from soc_store.outcome_log import OutcomeReader
 from soc_store.state import State
@@ -35,17 +41,46 @@ class FoundByRule:
         self._findings: Counter[str] = Counter()
         self._storms: Counter[str] = Counter()
 
-    def add(self, deltas: Sequence[AlertDelta]) -> None:
-        """Take what was added to alerts."""
+    def add(self, deltas: Sequence[AlertDelta], began: Sequence[str] = ()) -> None:
+        """Take what single findings added to alerts, and the rules whose correlations began an episode."""
         for delta in deltas:
             self._findings[delta.rule.id] += delta.count
             self._storms[delta.rule.id] += delta.storm_count
+        self._findings.update(began)
 
     def values(self) -> dict[str, Any]:
         """The gauge: the sums, and of the rules that found most each one's own."""
         most = self._findings.most_common(SHOWN_RULES)
         by_rule = {rule: {"findings": n, "storm_findings": self._storms[rule]} for rule, n in most}
         return {"findings": self._findings.total(), "storm_findings": self._storms.total(), "rules": by_rule}
+
+
+class Ticks:
+    """One tick after the other: what outcomes come to, committed with the cursor."""
+
+    def __init__(self, state: State) -> None:
+        self._state = state
+        self.cursor = state.cursor()
+        self.correlating = Correlating.open(state)
+        self.found = FoundByRule()
+
+    def take(self, heads: Sequence[Outcome]) -> bool:
+        """Commit what the outcomes above the cursor come to; whether alerts changed."""
+        folded = fold(heads)
+        changes, step = self.correlating.take(heads)
+        return self._commit(folded, changes, step, heads[-1].offset)
+
+    def pass_time(self, now: int) -> bool:
+        """Commit what waited only for time to go by; whether alerts changed."""
+        changes, step = self.correlating.pass_time(now)
+        return self._commit([], changes, step, self.cursor)
+
+    def _commit(self, folded: list[AlertDelta], changes: Changes, step: CorrelationStep, cursor: int) -> bool:
+        deltas = [*folded, *changes.deltas]
+        self._state.commit_tick(deltas, cursor, now_us(), after=self.cursor, step=step)
+        self.cursor = cursor
+        self.found.add(folded, changes.began)
+        return bool(deltas)
 
 
 def triage(folder: DataFolder, settings: Settings) -> None:
@@ -55,26 +90,28 @@ def triage(folder: DataFolder, settings: Settings) -> None:
     lock = FolderLock.take(folder.run / "triage")
     state = State.open(folder.state_url, migrate=False)
     reader = OutcomeReader(folder.outcomes)
-    cursor = state.cursor()
-    found = FoundByRule()
-    say(f"triage: from offset {cursor}")
+    journal = JournalReader(folder.journal)
+    ticks = Ticks(state)
+    say(f"triage: from offset {ticks.cursor}")
     while not life.stopping:
         began = time.monotonic()
-        heads = reader.heads(cursor, READ)
+        heads = reader.heads(ticks.cursor, READ)
+        alerted = False
         if heads:
-            deltas = fold(heads)
             reader.sync()
-            state.commit_tick(deltas, heads[-1].offset, now_us(), after=cursor)
-            cursor = heads[-1].offset
-            found.add(deltas)
-            if deltas:
-                wake(folder.run, "serve")
+            alerted = ticks.take(heads)
+        elif ticks.correlating.is_due(now := now_us()) and journal.last() == ticks.cursor:
+            # Only when nothing waits to be decided does the clock say that what has not come is late.
+            alerted = ticks.pass_time(now)
+        if alerted:
+            wake(folder.run, "serve")
         if gauge.due:
-            gauge.set(cursor=cursor, **found.values())
+            gauge.set(cursor=ticks.cursor, **ticks.found.values(), **ticks.correlating.values())
         life.wait(0.0 if heads else IDLE_S)
         if 0 < len(heads) < READ:
             time.sleep(max(0.0, TICK_S - (time.monotonic() - began)))
     reader.close()
+    journal.close()
     state.close()
     lock.release()
 

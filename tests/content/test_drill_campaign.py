@@ -47,7 +47,11 @@ def test_all_layers_are_attacked_and_watched() -> None:
 
 
 def test_expected_rules_are_ours_and_of_their_layer(rules_folder: Path) -> None:
-    layers = {yaml.safe_load(path.read_text("utf-8"))["id"]: path.parent.name for path in rules_folder.rglob("*.yml")}
+    layers = {
+        document["id"]: path.parent.name
+        for path in rules_folder.rglob("*.yml")
+        for document in yaml.safe_load_all(path.read_text("utf-8"))
+    }
     assert [layers[item.rule_id] for item in expected(SCENARIO)] == [item.layer for item in expected(SCENARIO)]
 
 

@@ -30,12 +30,10 @@ def emitted(rules: Sequence[Correlation], events: Iterable[Event], realm: Realm 
             if event.rule in rule.rules and None not in group:
                 found.setdefault((rule.id, event.rule, event.unit, group, event.second), []).append(event)
     named = {rule.id: rule for rule in rules}
-    return [partial(named[rule_id], *key, sorted(own), realm) for (rule_id, *key), own in found.items()]
+    return [partial(named[key[0]], key[1], key[3], sorted(own), realm) for key, own in found.items()]
 
 
-def partial(
-    rule: Correlation, base: str, unit: str, group: tuple[str, ...], second: int, events: list[Event], realm: Realm
-) -> Partial:
+def partial(rule: Correlation, base: str, group: tuple[str, ...], events: list[Event], realm: Realm) -> Partial:
     """The events of one rule, group and second as a partial."""
     values = [[event.get(rule.field_of(base, name)) for name in rule.fields] for event in events]
     texts = ["\0".join(map(str, value)) for value in values if value and None not in value]
@@ -44,11 +42,11 @@ def partial(
         correlation=rule.id,
         rule=base,
         layer=Layer.HOST,
-        unit=unit,
+        unit=events[0].unit,
         realm=realm,
         source_id="s1",
         group=group,
-        second=second,
+        second=events[0].second,
         count=len(events),
         first=events[0].at,
         last=events[-1].at,

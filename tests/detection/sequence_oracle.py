@@ -141,19 +141,17 @@ def figure(rule: Correlation, events: list[Event]) -> float | None:
     values = [[event.get(rule.field_of(event.rule, name)) for name in rule.fields] for event in events]
     whole = [tuple(value) for value in values if None not in value]
     numbers = sorted(float(value[0]) for value in values if value and value[0] is not None and is_number(value[0]))
-    match rule.type:
-        case CorrelationType.EVENT_COUNT:
-            return len(events)
-        case CorrelationType.VALUE_COUNT:
-            return len(set(whole))
-        case CorrelationType.TEMPORAL:
-            return len({event.rule for event in events})
-        case CorrelationType.TEMPORAL_ORDERED:
-            return longest_chain(rule, events)
-        case CorrelationType.VALUE_SUM:
-            return sum(numbers) if numbers else None
-        case CorrelationType.VALUE_AVG:
-            return sum(numbers) / len(numbers) if numbers else None
+    plain: dict[CorrelationType, float | None] = {
+        CorrelationType.EVENT_COUNT: len(events),
+        CorrelationType.VALUE_COUNT: len(set(whole)),
+        CorrelationType.TEMPORAL: len({event.rule for event in events}),
+        CorrelationType.VALUE_SUM: sum(numbers) if numbers else None,
+        CorrelationType.VALUE_AVG: sum(numbers) / len(numbers) if numbers else None,
+    }
+    if rule.type in plain:
+        return plain[rule.type]
+    if rule.type is CorrelationType.TEMPORAL_ORDERED:
+        return longest_chain(rule, events)
     share = rule.percentile / 100 if rule.type is CorrelationType.VALUE_PERCENTILE else 0.5
     enough = [number for rank, number in enumerate(numbers, 1) if rank >= share * len(numbers) - 1e-9]
     return enough[0] if enough else None

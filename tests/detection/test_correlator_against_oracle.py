@@ -1,5 +1,6 @@
 """The correlator and the oracle find the same, in whatever order, batches, repetitions and restarts events come."""
 
+from itertools import pairwise
 from typing import NamedTuple
 
 import pytest
@@ -84,7 +85,7 @@ def streams(draw: st.DrawFn, kind: CorrelationType | None) -> Stream:
     late = draw(st.lists(st.integers(0, GRACE_S * SECOND_US), min_size=len(plain), max_size=len(plain)))
     arriving = sorted(zip(plain, late, strict=True), key=lambda pair: pair[0].at + pair[1])
     cuts = [0, *sorted(draw(st.lists(st.integers(0, len(plain)), max_size=12))), len(plain)]
-    parts = [arriving[begin:end] for begin, end in zip(cuts, cuts[1:], strict=False) if begin < end]
+    parts = [arriving[begin:end] for begin, end in pairwise(cuts) if begin < end]
     received = [max(event.at + delay for event, delay in part) for part in parts]
     return Stream(draw(rules(kind)), [[event for event, _ in part] for part in parts], received)
 

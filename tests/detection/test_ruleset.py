@@ -17,10 +17,9 @@ SYSMON = "Microsoft-Windows-Sysmon/Operational"
 @pytest.mark.parametrize(
     ("data", "reason"),
     [
-        ({"title": "c", "correlation": {"type": "event_count"}}, "correlation rules cannot be evaluated yet"),
-        ({"title": "f", "logsource": {"product": "a"}, "filter": {}}, "filter rules cannot be evaluated yet"),
         ({"title": "g", "action": "global"}, "collections"),
-        (rule_data({"sel": {"F|expand": "%servers%"}}), "placeholder %servers%"),
+        (rule_data({"sel": {"F|base64offset": "a"}}), "single byte"),
+        (rule_data({"sel": {"F|re|contains": ""}}), "malformed"),
         (rule_data({"sel": {"F|nonsense": "x"}}), "sel: F|nonsense: unknown modifier 'nonsense'"),
         (rule_data({"sel": {"F|re": "("}}), "F|re"),
         (rule_data({"sel": {"F|re": "(?=(a+)+)b"}}), "backtracking"),
@@ -31,7 +30,7 @@ SYSMON = "Microsoft-Windows-Sysmon/Operational"
         (rule_data({"sel": {"F": {"nested": 1}}}), "neither text"),
         (rule_data({"sel": {"F|contains|windash": "-a -b -c -d -e -f"}}), "dashes"),
         (rule_data({"sel": {"F|base64": "a*b"}}), "wildcards"),
-        (rule_data({"sel": {"|fieldref": "G"}}), "SigmaFieldReference cannot be searched for in all fields"),
+        (rule_data({"sel": {"|fieldref": "G"}}), "FieldReference cannot be searched for in all fields"),
         (rule_data({"sel": [None]}), "all fields"),
         (rule_data({"sel": {"F": "x"}, "condition": "sel and other"}), "detection 'other' is not defined"),
         (rule_data({"sel": {"F": "x"}, "condition": "1 of other*"}), "'1 of other*' matches no detection"),

@@ -403,7 +403,7 @@ def test_alerts_from_before_storms_were_counted_have_none(url, state):
     state.close()
     with sqlite3.connect(url.removeprefix("sqlite:///")) as connection:
         connection.execute("ALTER TABLE alert DROP COLUMN storm_count")
-        for later in ("rule_state", "rule_decision", "rule_hour"):
+        for later in ("rule_state", "rule_decision", "rule_hour", "episode", "correlation_step"):
             connection.execute(f"DROP TABLE {later}")
         connection.execute("UPDATE alembic_version SET version_num = '0004'")
     connection.close()
