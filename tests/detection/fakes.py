@@ -37,7 +37,10 @@ def correlation_data(rules: list[str], kind: str = "event_count", **more: Any) -
     if "temporal" not in kind:
         section["condition"] = {"gte": 2}
     head = {key: more.pop(key) for key in ("title", "name", "id", "level") if key in more}
-    return {"title": "a correlation", "correlation": section | {key.replace("_", "-"): more[key] for key in more}} | head
+    return {
+        "title": "a correlation",
+        "correlation": section | {key.replace("_", "-"): more[key] for key in more},
+    } | head
 
 
 def document(data: dict[str, Any], line: int = 1) -> RuleDocument:

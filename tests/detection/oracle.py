@@ -93,9 +93,7 @@ def readings(
             yield Logsource(product="windows"), _trees(rule)
 
 
-def read_rule(
-    data: dict[str, Any], filters: Sequence[dict[str, Any]], placeholders: dict[str, list[str]]
-) -> SigmaRule:
+def read_rule(data: dict[str, Any], filters: Sequence[dict[str, Any]], placeholders: dict[str, list[str]]) -> SigmaRule:
     """pySigma's rule, with its own filters applied and its own placeholder transformation over the site's lists."""
     rule = SigmaRule.from_dict(deepcopy(data))
     for one in filters:
