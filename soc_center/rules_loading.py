@@ -39,19 +39,21 @@ class ReadRules:
 
     placed: list[Placed]
     refused: list[tuple[Refusal, RuleOrigin]]
+    site: dict[str, list[str]]
 
     def load(self) -> RuleSet:
         """Those that are to be evaluated."""
-        refused = {(refusal.path, refusal.line) for refusal, _ in self.refused}
+        refused = [refusal for refusal, _ in self.refused]
+        places = {(refusal.path, refusal.line) for refusal in refused}
         parts = {name for each in self.placed for name in _correlated(each.document)}
         wanted = [
             each.document
             for each in self.placed
-            if (each.document.path, each.document.line) not in refused
+            if (each.document.path, each.document.line) not in places
             and (each.document.state.evaluated or not parts.isdisjoint(_names_of(each.document)))
         ]
         inactive = {id_of(document) for document in wanted if not document.state.evaluated}
-        return load_rules(wanted, refused=[refusal for refusal, _ in self.refused], inactive=inactive)
+        return load_rules(wanted, refused=refused, placeholders=self.site, inactive=inactive)
 
 
 class LoadedRules(NamedTuple):
@@ -90,7 +92,12 @@ def read_center_rules(
         placed += _place(library.documents, origin, states, titles, least)
         refused += [(refusal, origin) for refusal in library.refused]
     refused += _too_dear(placed, DearRules(folder.dear_rules).all())
-    return ReadRules(placed=placed, refused=refused)
+    return ReadRules(placed=placed, refused=refused, site=site_values(settings))
+
+
+def site_values(settings: Settings) -> dict[str, list[str]]:
+    """The site's lists by name, as rules ask for them."""
+    return {name: list(map(str, values)) for name, values in settings.detection.placeholders.items()}
 
 
 def _too_dear(placed: Sequence[Placed], dear: Mapping[str, PutAside]) -> Iterator[tuple[Refusal, RuleOrigin]]:
