@@ -31,7 +31,8 @@ def detect(groups: Sequence[Located], snapshot: Snapshot, offset: int, received:
     findings = kept.findings
     seen = see(groups)
     correlations = partials.correlations()
-    fired = {finding.rule_id for finding in findings}.union(correlations)
+    named = {base for one in correlations.values() for base in one.rules if base in snapshot.cards}
+    fired = {finding.rule_id for finding in findings}.union(correlations, named)
     return Outcome(
         offset=offset,
         received=received,

@@ -68,7 +68,8 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     ``findings`` are the first ``KEPT`` of each rule and the first of each alert key, ``storms`` count the others.
     ``reference`` names the reference data (zones) by which its events got their unit; empty: none, the source's unit.
-    ``correlations`` are those that ``partials`` belong to and all that build on them; ``cards`` has their cards too.
+    ``correlations`` are those that ``partials`` belong to and all that build on them; ``cards`` has their cards and
+    those of their base rules too.
     """
 
     offset: int
