@@ -227,11 +227,10 @@ def check(
 
 
 def tell_dependent(console: Console, ruleset: RuleSet) -> None:
-    """List what is loaded but narrowed, silent by itself, or waiting for a list of the site: no error, but to be known."""
+    """List what is loaded but narrowed, silent by itself, or waiting for a list of the site: to be known, no error."""
     for one in ruleset.filters:
-        console.print(
-            f"[cyan]filter[/] {escape(f'{one.path}:{one.line}: {one.title}')}: {len(one.rules)} rules narrowed"
-        )
+        place = escape(f"{one.path}:{one.line}: {one.title}")
+        console.print(f"[cyan]filter[/] {place}: {len(one.rules)} rules narrowed")
     for rule in ruleset.rules:
         if not rule.alerts:
             place = escape(f"{rule.path}:{rule.line}: {rule.card.title}")

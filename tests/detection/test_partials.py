@@ -112,23 +112,23 @@ def test_fields_that_only_a_correlation_needs_are_wanted() -> None:
 
 
 @pytest.mark.parametrize(
-    ("kind", "condition", "events", "values", "total", "numbers"),
+    ("kind", "condition", "events", "values", "sum_of"),
     [
-        ("value_count", {"field": "V"}, ["u", "v", "u", None], {"u": 2, "v": 1}, 0, 0),
-        ("value_count", {"field": ["V", "R"]}, ["u", 5], {"u\0a": 1, "5\0a": 1}, 0, 0),
-        ("value_sum", {"field": "V"}, [1, "2.5", "no", True], {}, 3.5, 2),
-        ("value_sum", {"field": "V"}, [[1, 2], "3"], {}, 6, 3),
-        ("value_avg", {"field": "V"}, [1, 2], {}, 3, 2),
-        ("value_median", {"field": "V"}, [1, "1", 1.5, 10**400], {"1": 2, "1.5": 1}, 3.5, 3),
-        ("value_percentile", {"field": "V", "percentile": 9}, [7], {"7": 1}, 7, 1),
+        ("value_count", {"field": "V"}, ["u", "v", "u", None], {"u": 2, "v": 1}, (0, 0)),
+        ("value_count", {"field": ["V", "R"]}, ["u", 5], {"u\0a": 1, "5\0a": 1}, (0, 0)),
+        ("value_sum", {"field": "V"}, [1, "2.5", "no", True], {}, (3.5, 2)),
+        ("value_sum", {"field": "V"}, [[1, 2], "3"], {}, (6, 3)),
+        ("value_avg", {"field": "V"}, [1, 2], {}, (3, 2)),
+        ("value_median", {"field": "V"}, [1, "1", 1.5, 10**400], {"1": 2, "1.5": 1}, (3.5, 3)),
+        ("value_percentile", {"field": "V", "percentile": 9}, [7], {"7": 1}, (7, 1)),
     ],
 )
 def test_values(
-    kind: str, condition: dict[str, Any], events: list[Any], values: dict[str, int], total: float, numbers: int
+    kind: str, condition: dict[str, Any], events: list[Any], values: dict[str, int], sum_of: tuple[float, int]
 ) -> None:
     compiled = snapshot(BASE, correlation_data(["a"], kind, condition={**condition, "gte": 1}))
     [one] = outcome(compiled, at([{"R": "a", "F": "x", "V": value} for value in events])).partials
-    assert (one.values, one.total, one.numbers, one.sketch) == (values, total, numbers, b"")
+    assert (one.values, one.total, one.numbers, one.sketch) == (values, *sum_of, b"")
 
 
 def test_many_values_become_a_sketch_that_covers_all_of_them() -> None:

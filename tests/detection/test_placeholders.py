@@ -65,7 +65,7 @@ def test_value(key: str, value: Any, event: dict[str, Any], expected: bool, hype
     assert fires({"sel": {key: value}}, event, hyperscan=hyperscan, placeholders=SITE) is expected
 
 
-#: What pySigma 1.5 cannot do or reads otherwise: an escaped backslash, values of a regex, what stands behind ``expand``.
+#: What pySigma 1.5 cannot do or reads otherwise: escaped backslashes, values of a regex, what is behind ``expand``.
 DEPARTS = (r"\\%", "|re|", "expand|base64", "expand|windash", "expand|cidr", "expand|fieldref")
 
 
