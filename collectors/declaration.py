@@ -5,7 +5,8 @@ Keys of ``formats/NAME.yml`` (all but ``description`` and ``time`` may be left o
   layer         the layer such sources usually watch
   read          how records are written, if not one JSON object a line: {as: text | pairs}, {as: columns, names: [...]},
                 {as: header, mark, separator, said: {mark: field}}, {as: json, inside: [names of lists in envelopes]};
-                see ``collectors.record_reader``. A name of a column that ends with ? may be missing, - is left out
+                see ``collectors.record_reader``. A name of a column that ends with ? may be missing, one with * takes the
+                rest of the line, - is left out
   recognise     fields: names that must all be there (one of a list: [a, b]); values: {field: [allowed values]}
   time          list of {field, kind: iso | s | ms | us | any | PATTERN with %}; the first that can be read counts
   identity      fields that together identify the record everywhere
@@ -17,7 +18,9 @@ Keys of ``formats/NAME.yml`` (all but ``description`` and ``time`` may be left o
   host_addresses  fields with the own addresses of the host in host.name; only what the producer documents as that
   fields        Sigma field: source field or list of fields; {field, word: N}, {field, before: C} or {field, after: C};
                 {field, words: {value: word}, else: WORD, absent: WORD}; {fields: [...], join: C} for the texts of
-                several fields, {field, join: C} for those of one list. A field that no rule asks for is not made
+                several fields, {field, join: C} for those of one list; {field, part: host | path | query | extension} of
+                a URL; {field, first: N} for the first N words; {field, blank: C} where C stands for a blank. A field that
+                no rule asks for is not made
   lists         lists of named values: {at: path, name: key, value: key or keys, prefix}; see ``collectors.nested_values``
   texts         objects and lists that are a field as their own JSON text too
 """
@@ -26,6 +29,7 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import urlsplit
 
 import yaml
 
@@ -53,7 +57,8 @@ KEYS = (
 )
 READ_KEYS = ("as", "inside", "names", "mark", "separator", "said")
 READ_KINDS = ("json", "text", "pairs", "columns", "header")
-PICK_KEYS = ("field", "fields", "word", "before", "after", "join", "words", "else", "absent")
+PICK_KEYS = ("field", "fields", "word", "before", "after", "join", "words", "else", "absent", "part", "first", "blank")
+PARTS = ("host", "path", "query", "extension")
 KINDS = ("iso", "s", "ms", "us", "any")
 FILE_BYTES = 256 * 1024
 
@@ -70,6 +75,9 @@ class Pick(NamedTuple):
     words: tuple[tuple[str, str], ...] = ()
     otherwise: str | None = None
     absent: str | None = None
+    part: str = ""
+    first: int = 0
+    blank: str = ""
 
     @property
     def plain(self) -> bool:
@@ -92,6 +100,12 @@ class Pick(NamedTuple):
             return self._said(value)
         if not isinstance(value, str):
             return None
+        if self.part:
+            return part_of_url(value, self.part)
+        if self.first:
+            return " ".join(value.split(" ", self.first)[: self.first])
+        if self.blank:
+            return value.replace(self.blank, " ")
         if self.word is not None:
             words = value.split(" ", self.word + 1)
             return words[self.word] if self.word < len(words) else None
@@ -286,7 +300,12 @@ class _Reader:
             raise self._problem(place, f"{_said(place)} must be a name or have a 'field'")
         self._known(place, value, keys)
         words = self._mapping((*place, "words"))
-        return Name(str(value.get("prefix", "")), value["field"], tuple((k, str(v)) for k, v in words.items()), str(value.get("else", "")))
+        return Name(
+            str(value.get("prefix", "")),
+            value["field"],
+            tuple((k, str(v)) for k, v in words.items()),
+            str(value.get("else", "")),
+        )
 
     def _logsource(self) -> dict[str, Name]:
         parts = ("product", "category", "service")
@@ -321,7 +340,35 @@ class _Reader:
             tuple((str(value), str(said)) for value, said in words.items()),
             None if "else" not in entry else str(entry["else"]),
             None if "absent" not in entry else str(entry["absent"]),
+            self._part(place, entry),
+            self._first(place, entry),
+            str(entry.get("blank", "")),
         )
+
+    def _part(self, place: tuple[str | int, ...], entry: dict[str, Any]) -> str:
+        part = entry.get("part", "")
+        if part and part not in PARTS:
+            raise self._problem(place, f"'part' must be one of {', '.join(PARTS)}")
+        return str(part)
+
+    def _first(self, place: tuple[str | int, ...], entry: dict[str, Any]) -> int:
+        first = entry.get("first", 0)
+        if type(first) is not int or not 0 <= first < 64:
+            raise self._problem(place, "'first' must be a number from 1 to 63")
+        return first
+
+
+def part_of_url(text: str, part: str) -> str | None:
+    """The host (of ``CONNECT host:port`` too), path, query, or the extension of the path's last name."""
+    try:
+        url = urlsplit(text if "://" in text[:16] or text.startswith("/") else f"//{text}")
+        if part == "host":
+            return url.hostname
+    except ValueError:
+        return None
+    if part == "extension":
+        return url.path.rpartition("/")[2].rpartition(".")[2] if "." in url.path.rpartition("/")[2] else None
+    return url.path if part == "path" else url.query or None
 
 
 def _lines(node: Any, place: tuple[str | int, ...]) -> dict[tuple[str | int, ...], int]:

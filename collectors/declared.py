@@ -5,7 +5,7 @@ time, identity and logsource are as declared. See ``collectors.declaration`` for
 """
 
 from collections.abc import Sequence
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -49,9 +49,10 @@ class DeclaredFormat:
         return [Logsource(**dict(zip(parts, one, strict=True))) for one in product(*parts.values())]
 
     def recognise(self, head: bytes, path: str) -> bool:
-        """Whether the first lines are JSON objects, and one has what the declaration asks for."""
+        """Whether the first records can be read, and one has what the declaration asks for, of text its time too."""
         values = first_objects(self._reader, head)
-        return bool(values) and values[0] is not None and any(self._fits(value) for value in values)
+        fit = [value for value in values if value is not None and self._fits(value)]
+        return bool(fit) and values[0] is not None and (self.declaration.reading.kind == "json" or self._is_timed(fit))
 
     def cut(self, data: bytes, context: dict[str, Any], final: bool) -> Cut:
         """Lines, or the objects in an envelope."""
@@ -76,9 +77,13 @@ class DeclaredFormat:
                 members.setdefault(self._key(value, read.plain), []).append(i)
         return members
 
-    def _fits(self, value: Fields | None) -> bool:
-        if value is None:
-            return False
+    def _is_timed(self, fields: list[Fields]) -> bool:
+        """Whether the time of any can be read: nearly every line of text has as many columns as are asked for."""
+        self._add_fields(fields, frozenset[str]().union(*fields), frozenset())
+        present = frozenset[str]().union(*fields)
+        return any(time is not None for time in self._times(fields, present, UTC))
+
+    def _fits(self, value: Fields) -> bool:
         names = frozenset(name for names in self.declaration.must_have for name in names)
         names |= self.declaration.must_be.keys()
         fields = flatten(value, names, parents_of(names))

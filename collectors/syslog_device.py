@@ -40,6 +40,7 @@ _PALOALTO = re.compile(r"1,\d{4}/\d\d/\d\d \d\d:\d\d:\d\d,[^,]*,([A-Z-]+),")
 _FORTIGATE = re.compile(r"(?:.{0,64} )?(?:date=|logver=|devname=|time=).{0,256}\blogid=")
 _SETTING = re.compile(r"(\w[\w.-]{0,63})=(?:\"((?:[^\"\\]|\\.)*)\"|(\S*))")
 _SUDO = re.compile(r"(?:^| ; | : )([A-Z]{2,12})=")
+_FOUND = re.compile(r"(?:.{0,64} -> )?(.{1,4096}): (\S{1,255}) FOUND\s*")
 _FILTERED = re.compile(r"(?:^|\s)([A-Z]{2,7})=(\S*)")
 _VERDICT = re.compile(r"\b(DROP|REJECT|DENY|BLOCK|ACCEPT|ALLOW|PASS)(?:PED|ED)?\b", re.IGNORECASE)
 _AAA = frozenset({"AAA", "AAAA", "PARSER", "TACACS", "TAC+", "HA_EM"})
@@ -239,6 +240,12 @@ def sudo(line: Line) -> Fields:
     return {one[1]: line.message[one.end() : end] for one, end in zip(found, ends, strict=False)}
 
 
+def clamav(line: Line) -> Fields:
+    """File and signature of a finding, under Sigma's names for category antivirus."""
+    found = _FOUND.fullmatch(line.message)
+    return {"Filename": found[1], "Signature": found[2]} if found is not None else {}
+
+
 def auditd(line: Line) -> Fields:
     """The fields of one audit record; of the kernel's own lines (``audit: type=1400 audit(...): ...``) the pairs."""
     said = audit_line(line.message)
@@ -287,6 +294,7 @@ READINGS: dict[str, Callable[[Line], Fields]] = {
     "asa": asa,
     "auditd": auditd,
     "cisco": cisco,
+    "clamav": clamav,
     "fortigate": fortigate,
     "huawei": huawei,
     "netfilter": netfilter,
@@ -303,7 +311,7 @@ DEVICE_HEADER: dict[str, tuple[str, ...]] = {
     "destination.ip": ("DestinationIp", "dst_ip"),
     "destination.port": ("DestinationPort", "dst_port"),
     "process.executable": ("Image",),
-    "file.path": ("TargetFilename",),
+    "file.path": ("TargetFilename", "Filename"),
     "event.action": ("action", "mnemonic", "eventid", "subtype"),
     "event.code": ("EventID", "logid"),
 }

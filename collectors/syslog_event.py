@@ -17,7 +17,7 @@ Fields = dict[str, Any]
 #: Lines that are no syslog.
 UNREAD = Kind("linux", "", "", "?")
 #: Services whose messages are more than text.
-_READ_SERVICES = frozenset({"auditd", "sudo", "sysmon"})
+_READ_SERVICES = frozenset({"auditd", "clamav", "sudo", "sysmon"})
 _DEVICES = (
     Logsource(product="linux", category="firewall", service="iptables"),
     Logsource(product="cisco", service="syslog"),

@@ -75,7 +75,9 @@ def fired(case: str, snapshot: Snapshot) -> set[str]:
     """The file names of the rules that fire on a sample, named as in ``FIRES``."""
     sample, _, said = case.partition(" ")
     form = load_format(sample.partition("/")[0])
-    logsource = Logsource(**dict(zip(("product", "category", "service"), said.split("/"), strict=True))) if said else None
+    logsource = (
+        Logsource(**dict(zip(("product", "category", "service"), said.split("/"), strict=True))) if said else None
+    )
     source = Source(
         id="s", name="s", transport="file", format=form.name, layer=Layer.HOST, unit="u", logsource=logsource
     )
