@@ -24,7 +24,12 @@ FIRES = {
     "auditd/dispatched.log": "lnx_auditd_susp_cmds",
     "syslog/sysmon_linux.log": """proc_creation_lnx_base64_decode net_connection_lnx_susp_malware_callback_port
         file_event_lnx_wget_download_file_in_tmp_dir""",
-    "syslog/devices.log": """cisco_cli_disable_logging huawei_bgp_auth_failed juniper_bgp_missing_md5
+    "syslog/linux_services.log": """lnx_sudo_exploit_cve_2019_14287 lnx_sshd_exploit_cve_2018_15473
+        lnx_cron_crontab_file_modification lnx_clamav_relevant_message av_webshell lnx_syslog_susp_named
+        lnx_auth_exploit_cve_2021_4034_pwnkit_lpe lnx_guacamole_susp_guacamole lnx_vsftpd_susp_error_messages
+        lnx_syslog_security_tools_disabling_syslog web_nginx_core_dump""",
+    "syslog/devices.log": """cisco_cli_disable_logging cisco_bgp_md5_auth_failed cisco_ldp_md5_auth_failed
+        cisco_syslog_cve_2023_20198_ios_xe_web_ui fortios_sslvpnd_exploit_cve_2022_42475_exploitation_indicators huawei_bgp_auth_failed juniper_bgp_missing_md5
         fortinet_fortigate_new_admin_account_created net_firewall_cleartext_protocols""",
     "cloudtrail/delivered.json": """aws_disable_bucket_versioning aws_cloudtrail_bucket_deleted
         aws_delete_saml_provider aws_cloudtrail_console_login_success_without_mfa""",
@@ -50,7 +55,35 @@ FIRES = {
     "github_audit/stream.json": "github_repository_archive_status_changed github_new_org_member",
     "bitbucket_audit/audit.json": """bitbucket_audit_user_login_failure_detected
         bitbucket_audit_full_data_export_triggered""",
-}
+    "kubernetes_audit/audit.json": "kubernetes_audit_hostpath_mount kubernetes_audit_secrets_enumeration",
+    "suricata_eve/eve.json": """net_dns_susp_telegram_api net_dns_susp_txt_exec_strings proxy_ua_rclone
+        web_cve_2021_44228_log4j netflow_cleartext_protocols""",
+    "zeek_tsv/http.log": "zeek_http_webdav_put_request web_path_traversal_exploitation_attempt",
+    "web_access/combined.log": "web_susp_useragents web_sql_injection_in_access_logs",
+    "web_access/common.log": "web_path_traversal_exploitation_attempt",
+    "iis_w3c/u_ex260302.log": "web_win_webshells_in_access_logs web_susp_useragents web_source_code_enumeration",
+    "nginx_error/error.log": "web_nginx_core_dump",
+    "apache_error/error.log": "web_apache_segfault",
+    "proxy_w3c/access.log": "proxy_ua_rclone proxy_download_susp_dyndns",
+    "proxy_json/lines.json": "proxy_ua_rclone",
+    "squid/access.log": "proxy_download_susp_dyndns",
+    "netflow/lines.json": "netflow_cleartext_protocols",
+    "antivirus/findings.json": "av_password_dumper av_hacktool",
+    "windows_json/rpcfw_defender.json": "rpc_firewall_dcsync_attack av_password_dumper",
+    "opencanary/events.json": "opencanary_ssh_login_attempt",
+    "qualys/detections.json": "qualys_default_credentials_usage qualys_host_without_firewall",
+    "macos_es/eslogger.json": "proc_creation_macos_base64_decode file_event_macos_susp_startup_item_created",
+    "app_log/traces.log django/application/": "appframework_django_exceptions",
+    "app_log/traces.log jvm/application/": "java_rce_exploitation_attempt",
+    "app_log/traces.log python/application/": "app_python_sql_exceptions",
+    "app_log/traces.log sql/application/": "app_sqlinjection_errors",
+    "app_log/traces.log velocity/application/": "velocity_ssti_injection",
+    "app_log/traces.log ruby_on_rails/application/": "appframework_ruby_on_rails_exceptions",
+    "app_log/traces.log nodejs/application/": "nodejs_rce_exploitation_attempt",
+    "app_log/traces.log spring/application/": "spring_spel_injection",
+    "app_log/traces.log paloalto/appliance/globalprotect":
+        "paloalto_globalprotect_exploit_cve_2024_3400_command_injection",
+}  # fmt: skip
 RULES = {name for names in FIRES.values() for name in names.split()}
 
 
