@@ -5,8 +5,8 @@ Keys of ``formats/NAME.yml`` (all but ``description`` and ``time`` may be left o
   layer         the layer such sources usually watch
   read          how records are written, if not one JSON object a line: {as: text | pairs}, {as: columns, names: [...]},
                 {as: header, mark, separator, said: {mark: field}}, {as: json, inside: [names of lists in envelopes]};
-                see ``collectors.record_reader``. A name of a column that ends with ? may be missing, one with * takes the
-                rest of the line, - is left out
+                see ``collectors.record_reader``. A column whose name ends with ? may be missing, one with * takes
+                the rest of the line, - is left out
   recognise     fields: names that must all be there (one of a list: [a, b]); values: {field: [allowed values]}
   time          list of {field, kind: iso | s | ms | us | any | PATTERN with %}; the first that can be read counts
   identity      fields that together identify the record everywhere
@@ -16,11 +16,11 @@ Keys of ``formats/NAME.yml`` (all but ``description`` and ``time`` may be left o
   constants     fields with one value per event type
   header        ECS column: source field or list of fields; {field, word: N} takes the Nth word
   host_addresses  fields with the own addresses of the host in host.name; only what the producer documents as that
-  fields        Sigma field: source field or list of fields; {field, word: N}, {field, before: C} or {field, after: C};
-                {field, words: {value: word}, else: WORD, absent: WORD}; {fields: [...], join: C} for the texts of
-                several fields, {field, join: C} for those of one list; {field, part: host | path | query | extension} of
-                a URL; {field, first: N} for the first N words; {field, blank: C} where C stands for a blank. A field that
-                no rule asks for is not made
+  fields        Sigma field: source field or list of fields; {field, word: N}, {field, before: C},
+                {field, after: C}; {field, first: N} for the first N words; {field, blank: C} where C stands for a blank;
+                {field, part: host | path | query | extension} of a URL; {field, words: {value: word}, else: WORD, absent: WORD};
+                {fields: [...], join: C} for the texts of several fields, {field, join: C} for those of one list.
+                A field that no rule asks for is not made
   lists         lists of named values: {at: path, name: key, value: key or keys, prefix}; see ``collectors.nested_values``
   texts         objects and lists that are a field as their own JSON text too
 """
@@ -29,11 +29,11 @@ import re
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Any, NamedTuple
-from urllib.parse import urlsplit
 
 import yaml
 
 from collectors.nested_values import NamedList
+from collectors.pick import PARTS, Name, Pick
 from collectors.record_reader import Reading
 from soc_model.event import HEADER
 from soc_model.layer import Layer
@@ -58,82 +58,8 @@ KEYS = (
 READ_KEYS = ("as", "inside", "names", "mark", "separator", "said")
 READ_KINDS = ("json", "text", "pairs", "columns", "header")
 PICK_KEYS = ("field", "fields", "word", "before", "after", "join", "words", "else", "absent", "part", "first", "blank")
-PARTS = ("host", "path", "query", "extension")
 KINDS = ("iso", "s", "ms", "us", "any")
 FILE_BYTES = 256 * 1024
-
-
-class Pick(NamedTuple):
-    """One way to a value: a field, a part of its text, a word for its value, or the texts of several fields joined."""
-
-    field: str
-    word: int | None = None
-    before: str = ""
-    after: str = ""
-    more: tuple[str, ...] = ()
-    join: str | None = None
-    words: tuple[tuple[str, str], ...] = ()
-    otherwise: str | None = None
-    absent: str | None = None
-    part: str = ""
-    first: int = 0
-    blank: str = ""
-
-    @property
-    def plain(self) -> bool:
-        """Whether the value is the field's own."""
-        return self[1:] == _PLAIN
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields that it reads."""
-        return (self.field, *self.more)
-
-    def of(self, fields: dict[str, Any]) -> Any:
-        """The value in these fields, ``None`` when it is not there."""
-        value = fields.get(self.field)
-        if self.plain:
-            return value
-        if self.join is not None:
-            return self._joined([fields.get(name) for name in self.fields])
-        if value is None or self.words or self.otherwise is not None:
-            return self._said(value)
-        if not isinstance(value, str):
-            return None
-        if self.part:
-            return part_of_url(value, self.part)
-        if self.first:
-            return " ".join(value.split(" ", self.first)[: self.first])
-        if self.blank:
-            return value.replace(self.blank, " ")
-        if self.word is not None:
-            words = value.split(" ", self.word + 1)
-            return words[self.word] if self.word < len(words) else None
-        return value.partition(self.before)[0] if self.before else value.partition(self.after)[2]
-
-    def _joined(self, values: list[Any]) -> str | None:
-        if not self.more and isinstance(values[0], list):
-            values = values[0]
-        return None if None in values else (self.join or "").join(map(str, values))
-
-    def _said(self, value: Any) -> Any:
-        """The word for a value; ``otherwise`` where there is none, ``absent`` where there is no value."""
-        if value is None:
-            return self.absent
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        return dict(self.words).get(text, self.otherwise)
-
-
-_PLAIN = Pick("")[1:]
-
-
-class Name(NamedTuple):
-    """A name that is fixed, or the prefix and the field that make it; ``words`` are the names of the field's values."""
-
-    fixed: str
-    field: str = ""
-    words: tuple[tuple[str, str], ...] = ()
-    otherwise: str = ""
 
 
 class Declaration(NamedTuple):
@@ -356,19 +282,6 @@ class _Reader:
         if type(first) is not int or not 0 <= first < 64:
             raise self._problem(place, "'first' must be a number from 1 to 63")
         return first
-
-
-def part_of_url(text: str, part: str) -> str | None:
-    """The host (of ``CONNECT host:port`` too), path, query, or the extension of the path's last name."""
-    try:
-        url = urlsplit(text if "://" in text[:16] or text.startswith("/") else f"//{text}")
-        if part == "host":
-            return url.hostname
-    except ValueError:
-        return None
-    if part == "extension":
-        return url.path.rpartition("/")[2].rpartition(".")[2] if "." in url.path.rpartition("/")[2] else None
-    return url.path if part == "path" else url.query or None
 
 
 def _lines(node: Any, place: tuple[str | int, ...]) -> dict[tuple[str | int, ...], int]:

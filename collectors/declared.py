@@ -10,11 +10,12 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from collectors.declaration import SAFE_NAME, Declaration, Name, Pick, read_declaration
+from collectors.declaration import SAFE_NAME, Declaration, read_declaration
 from collectors.header import addresses_of, column_of, first_values
 from collectors.json_record import Objects, flatten, parents_of
 from collectors.lines import Cut, starts, text_of
 from collectors.nested_values import named_values, text_at
+from collectors.pick import Name, Pick
 from collectors.record_reader import first_objects, reader_of
 from collectors.timestamp import any_us, epoch_us, format_us, iso_us, zone_of
 from soc_model.event import EventGroup, EventType, Wanted

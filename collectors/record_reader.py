@@ -97,12 +97,12 @@ class LineReader:
             found = _pairs(line)
             return {"message": line, **found} if found else None
         names = self._reading.names
-        found = list(islice(_COLUMN.finditer(line), len(names)))
-        if len(found) < sum(not name.endswith("?") for name in names):
+        columns = list(islice(_COLUMN.finditer(line), len(names)))
+        if len(columns) < sum(not name.endswith("?") for name in names):
             return None
         fields = {
             name.rstrip("?"): line[one.start() :] if name[-1] == "*" else one[1] or one[2] or one[3]
-            for name, one in zip(names, found, strict=False)
+            for name, one in zip(names, columns, strict=False)
             if name != "-"
         }
         return {name.rstrip("*"): value for name, value in fields.items() if value not in _EMPTY}

@@ -1,8 +1,8 @@
 """Rule documents to rules: parsed, mapped to the events we get, and refused with a reason where we cannot.
 
 A rule has its own reading (events that carry its logsource), those of the official pipelines (Sysmon, Security audit,
-channels) and those of our mappings (``mappings/NAME.yml``); it fires when any of them holds. Nothing is left out silently: rules + refused + below_level is what
-came in.
+channels) and those of our mappings (``mappings/NAME.yml``); it fires when any of them holds. Nothing is left out
+silently: rules + refused + below_level is what came in.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -95,7 +95,8 @@ def _variants(
         raise RuleError("its condition always holds")
     if own is not False and not any(mapping.instead for mapping in ours):
         yield Variant(logsource=logsource, condition=own)
-    for mapping in (*pipelines.mappings(logsource), *ours):
+    views: list[PipelineMapping | FieldMapping] = [*pipelines.mappings(logsource), *ours]
+    for mapping in views:
         node = _mapped(parsed, mapping, table)
         if not isinstance(node, bool):
             yield Variant(logsource=mapping.logsource, condition=node, renamed=_renamed(mapping))

@@ -29,7 +29,9 @@ FIRES = {
         lnx_auth_exploit_cve_2021_4034_pwnkit_lpe lnx_guacamole_susp_guacamole lnx_vsftpd_susp_error_messages
         lnx_syslog_security_tools_disabling_syslog web_nginx_core_dump""",
     "syslog/devices.log": """cisco_cli_disable_logging cisco_bgp_md5_auth_failed cisco_ldp_md5_auth_failed
-        cisco_syslog_cve_2023_20198_ios_xe_web_ui fortios_sslvpnd_exploit_cve_2022_42475_exploitation_indicators huawei_bgp_auth_failed juniper_bgp_missing_md5
+        cisco_syslog_cve_2023_20198_ios_xe_web_ui
+        fortios_sslvpnd_exploit_cve_2022_42475_exploitation_indicators
+        huawei_bgp_auth_failed juniper_bgp_missing_md5
         fortinet_fortigate_new_admin_account_created net_firewall_cleartext_protocols""",
     "cloudtrail/delivered.json": """aws_disable_bucket_versioning aws_cloudtrail_bucket_deleted
         aws_delete_saml_provider aws_cloudtrail_console_login_success_without_mfa""",

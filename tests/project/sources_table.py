@@ -21,6 +21,7 @@ from soc_model.source import Logsource, Source
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "sources.md"
 BEGIN, END = "<!-- formats: made by tests/project/sources_table.py -->", "<!-- end of formats -->"
+HEAD = "| format | what it reads | logsources of its events (product/category/service) | SigmaHQ rules |"
 INNER = "beats"  # carries the events of another format
 
 
@@ -76,8 +77,7 @@ def table(rules: RuleSet) -> str:
     """The table of formats."""
     counts = ["by its inner format" if name == INNER else reached(rules, name) for name in format_names()]
     rows = [f"{row} {count} |" for row, count in zip(format_rows(), counts, strict=True)]
-    head = "| format | what it reads | logsources of its events (product/category/service) | SigmaHQ rules |\n|---|---|---|---|"
-    return "\n".join([head, *rows])
+    return "\n".join([HEAD, "|---|---|---|---|", *rows])
 
 
 def without_source(rules: RuleSet) -> Counter[str]:

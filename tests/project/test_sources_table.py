@@ -1,4 +1,4 @@
-"""docs/sources.md tells every format, what it carries and which of SigmaHQ's rules it reaches; and what has no source."""
+"""docs/sources.md tells every format, what it carries, which of SigmaHQ's rules it reaches, and what has none."""
 
 import re
 from pathlib import Path
