@@ -16,12 +16,12 @@ Keys of ``formats/NAME.yml`` (all but ``description`` and ``time`` may be left o
   constants     fields with one value per event type
   header        ECS column: source field or list of fields; {field, word: N} takes the Nth word
   host_addresses  fields with the own addresses of the host in host.name; only what the producer documents as that
-  fields        Sigma field: source field or list of fields; {field, word: N}, {field, before: C},
-                {field, after: C}; {field, first: N} for the first N words; {field, blank: C} where C stands for a blank;
-                {field, part: host | path | query | extension} of a URL; {field, words: {value: word}, else: WORD, absent: WORD};
-                {fields: [...], join: C} for the texts of several fields, {field, join: C} for those of one list.
-                A field that no rule asks for is not made
-  lists         lists of named values: {at: path, name: key, value: key or keys, prefix}; see ``collectors.nested_values``
+  fields        Sigma field: source field, or list of them of which the first with a value counts; also
+                {field, word: N}, {field, before: C}, {field, after: C}, {field, first: N} for the first N words,
+                {field, blank: C} where C stands for a blank, {field, part: host | path | query | extension} of a URL,
+                {field, words: {value: word}, else: WORD, absent: WORD}, {fields: [...], join: C} for the texts of
+                several fields, {field, join: C} for those of one list. A field that no rule asks for is not made
+  lists         lists of named values: {at: path, name: key, value: key or keys, prefix} (``collectors.nested_values``)
   texts         objects and lists that are a field as their own JSON text too
 """
 

@@ -7,6 +7,7 @@ declared JSON (``collectors.declared``). The file name is its name; names are li
 
 import importlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -62,8 +63,16 @@ def load_format(name: str, folders: Sequence[Path] = ()) -> Format:
     if name in format_names(folders):
         if (FORMATS / f"{name}.py").is_file():
             return cast(Format, importlib.import_module(f"collectors.formats.{name}"))
-        return load_declared(next(path for folder in (FORMATS, *folders) if (path := folder / f"{name}.yml").is_file()))
+        if (FORMATS / f"{name}.yml").is_file():
+            return _shipped(name)
+        return load_declared(next(path for folder in folders if (path := folder / f"{name}.yml").is_file()))
     raise Problem(f"format {name!r}", f"unknown; there are {', '.join(format_names(folders))}")
+
+
+@cache
+def _shipped(name: str) -> Format:
+    """A declared format of ours, read once: there are many, and all are asked who knows a file."""
+    return load_declared(FORMATS / f"{name}.yml")
 
 
 #: The order in which ``guess_format`` asks: the more telling a format's beginning, the earlier.
