@@ -124,7 +124,8 @@ class DeclaredFormat:
             for event, more in zip(objects, nested, strict=False):
                 event.update(more)
         present = frozenset[str]().union(*objects)
-        self._add_fields(objects, present, names)
+        if self._add_fields(objects, present, names):
+            present = frozenset[str]().union(*objects)
         return EventGroup(
             type=type_,
             decoder=self._decoder,
@@ -155,15 +156,18 @@ class DeclaredFormat:
         declared = self.declaration.fields
         return frozenset(field for name in names & declared.keys() for pick in declared[name] for field in pick.fields)
 
-    def _add_fields(self, fields: list[Fields], present: frozenset[str], names: frozenset[str] | None) -> None:
-        """Set the declared names that a record does not have itself, as far as anyone asks for them."""
+    def _add_fields(self, fields: list[Fields], present: frozenset[str], names: frozenset[str] | None) -> bool:
+        """Set the declared names that a record does not have itself, as far as anyone asks; whether there were any."""
+        added = False
         for name, picks in self.declaration.fields.items():
             if names is not None and name not in names and name not in self._always:
                 continue
             if (there := _there(picks, present)) is not None:
+                added = True
                 for event, value in zip(fields, _values(fields, there), strict=True):
                     if value is not None and name not in event:
                         event[name] = value
+        return added
 
     def _times(self, fields: list[Fields], present: frozenset[str], zone: tzinfo) -> list[int | None]:
         times: list[int | None] = [None] * len(fields)

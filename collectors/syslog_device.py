@@ -81,10 +81,8 @@ def kind_of_device(line: Line) -> Kind | None:
     program, message = line.program, line.message
     if program in ("kernel", "/kernel"):
         return _kernel(program, message)
-    if program in _programs():
-        return _programs()[program]
     if program and program[0] != "%" and not program.isdecimal():
-        return None
+        return _programs().get(program)
     return _marked(f"{program}: {message[:_LOOKED_AT]}" if program[:1] == "%" else message[:_LOOKED_AT], message)
 
 

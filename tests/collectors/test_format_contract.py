@@ -81,6 +81,7 @@ def test_every_record_of_a_sample_is_parsed_with_time_and_place(name, path):
     groups = parse(form, records, context)
     assert total(groups) >= len(records) > 0
     assert not any(group.unparsed for group in groups)
+    assert any(time is not None for group in groups for time in group.times)
     if name != "evtx":
         assert sorted(i for group in groups for i in group.records) == list(range(len(records)))
         assert all(group.raws[n] == records[i] for group in groups for n, i in enumerate(group.records))
