@@ -133,7 +133,8 @@ def _event_ids(group: EventGroup, place: str) -> list[str]:
 def run_sample(sample: Mapping[str, Any], snapshot: Snapshot) -> set[str]:
     """The ids of the rules that fire on one sample of a rule file: its record goes through its format like any other.
 
-    A sample is ``{format, record, logsource?}``; a record that is a mapping is one line of JSON.
+    A sample is ``{format, record, logsource?}``; a record that is a mapping is one line of JSON. A text is cut as a
+    file would be, so that it may be several lines of one event, or begin with the lines of a header.
     """
     record = sample["record"]
     raw = record.encode() if isinstance(record, str) else msgspec.json.encode(record)
@@ -148,13 +149,22 @@ def run_sample(sample: Mapping[str, Any], snapshot: Snapshot) -> set[str]:
         realm=Realm.TEST,
         logsource=logsource,
     )
-    return {finding.rule_id for finding in run_records([raw], source, snapshot, received=SAMPLE_RECEIVED).findings}
+    cut = cached_format(source.format).cut(raw, dict(source.options), True)
+    found = run_records(cut.records or [raw], source, snapshot, received=SAMPLE_RECEIVED, context=cut.context)
+    return {finding.rule_id for finding in found.findings}
 
 
 SAMPLE_RECEIVED = 1_790_000_000_000_000  # 2026-09-21, so that a sample means the same on every day
 
 
-def run_records(records: Sequence[bytes], source: Source, snapshot: Snapshot, *, received: int) -> Outcome:
+def run_records(
+    records: Sequence[bytes],
+    source: Source,
+    snapshot: Snapshot,
+    *,
+    received: int,
+    context: Mapping[str, Any] | None = None,
+) -> Outcome:
     """The outcome of whole records of one source as if they had just been journaled at offset 0."""
     chunk = Chunk(
         source_id=source.id,
@@ -162,7 +172,7 @@ def run_records(records: Sequence[bytes], source: Source, snapshot: Snapshot, *,
         received=received,
         format=source.format,
         records=list(records),
-        context=dict(source.options),
+        context=dict(source.options if context is None else context),
     )
     batch = Batch(offset=0, received=received, sources={source.id: source}, chunks=[chunk])
     return process(batch, snapshot)
