@@ -110,6 +110,7 @@ GUESS_ORDER = (
     "database_audit",
     "antivirus",
     "netflow",
+    "fortigate",
     "squid",
     "web_access",
     "nginx_error",

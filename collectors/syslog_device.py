@@ -40,6 +40,7 @@ _PALOALTO = re.compile(r"1,\d{4}/\d\d/\d\d \d\d:\d\d:\d\d,[^,]*,([A-Z-]+),")
 _FORTIGATE = re.compile(r"(?:.{0,64} )?(?:date=|logver=|devname=|time=).{0,256}\blogid=")
 _SETTING = re.compile(r"(\w[\w.-]{0,63})=(?:\"((?:[^\"\\]|\\.)*)\"|(\S*))")
 _SUDO = re.compile(r"(?:^| ; | : )([A-Z]{2,12})=")
+_TYPE = re.compile(r"[A-Z][A-Z0-9_]{2,31}")
 _FOUND = re.compile(r"(?:.{0,64} -> )?(.{1,4096}): (\S{1,255}) FOUND\s*")
 _FILTERED = re.compile(r"(?:^|\s)([A-Z]{2,7})=(\S*)")
 _VERDICT = re.compile(r"\b(DROP|REJECT|DENY|BLOCK|ACCEPT|ALLOW|PASS)(?:PED|ED)?\b", re.IGNORECASE)
@@ -252,6 +253,10 @@ def auditd(line: Line) -> Fields:
     fields: Fields = {}
     for name, value in pairs(line.message):
         fields.setdefault(name, value)
+    # The journal writes the type first, as a word: ``USER_AUTH pid=1 ...``.
+    word = line.message.partition(" ")[0]
+    if "type" not in fields and _TYPE.fullmatch(word):
+        fields["type"] = word
     return fields
 
 

@@ -68,6 +68,7 @@ FIRES = {
     "apache_error/error.log": "web_apache_segfault",
     "proxy_w3c/access.log": "proxy_ua_rclone proxy_download_susp_dyndns",
     "proxy_json/lines.json": "proxy_ua_rclone",
+    "fortigate/forward.log": "fortinet_fortigate_new_admin_account_created net_firewall_cleartext_protocols",
     "squid/access.log": "proxy_download_susp_dyndns",
     "netflow/lines.json": "netflow_cleartext_protocols",
     "antivirus/findings.json": "av_password_dumper av_hacktool",

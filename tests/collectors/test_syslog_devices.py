@@ -65,6 +65,11 @@ def test_broken_or_hostile_xml_of_sysmon_is_only_its_text(xml):
     assert group.fields[0]["message"] == xml and "EventID" not in group.fields[0] and not group.unparsed
 
 
+def test_the_journals_way_to_write_an_audit_record():
+    said = one("<85>Mar  2 09:20:00 h audit[1]: USER_AUTH pid=1 uid=0 msg='op=login acct=\"lin\" res=failed'").fields[0]
+    assert (said["type"], said["acct"], said["res"]) == ("USER_AUTH", "lin", "failed")
+
+
 def test_clamav_names_file_and_signature():
     said = one("<14>Mar  2 09:20:00 h clamd[1]: /srv/a b.php: Php.Webshell-1 FOUND").fields[0]
     assert (said["Filename"], said["Signature"]) == ("/srv/a b.php", "Php.Webshell-1")
