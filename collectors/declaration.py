@@ -5,7 +5,8 @@ Keys of ``formats/NAME.yml`` (all but ``description`` and ``time`` may be left o
   layer         the layer such sources usually watch
   read          how records are written, if not one JSON object a line: {as: text | pairs}, {as: columns, names: [...]},
                 {as: header, mark, separator, said: {mark: field}}, {as: json, inside: [names of lists in envelopes]};
-                see ``collectors.record_reader``. A name of a column that ends with ? may be missing, - is left out
+                see ``collectors.record_reader``. A column whose name ends with ? may be missing, one with * takes
+                the rest of the line, - is left out
   recognise     fields: names that must all be there (one of a list: [a, b]); values: {field: [allowed values]}
   time          list of {field, kind: iso | s | ms | us | any | PATTERN with %}; the first that can be read counts
   identity      fields that together identify the record everywhere
@@ -15,10 +16,12 @@ Keys of ``formats/NAME.yml`` (all but ``description`` and ``time`` may be left o
   constants     fields with one value per event type
   header        ECS column: source field or list of fields; {field, word: N} takes the Nth word
   host_addresses  fields with the own addresses of the host in host.name; only what the producer documents as that
-  fields        Sigma field: source field or list of fields; {field, word: N}, {field, before: C} or {field, after: C};
-                {field, words: {value: word}, else: WORD, absent: WORD}; {fields: [...], join: C} for the texts of
+  fields        Sigma field: source field, or list of them of which the first with a value counts; also
+                {field, word: N}, {field, before: C}, {field, after: C}, {field, first: N} for the first N words,
+                {field, blank: C} where C stands for a blank, {field, part: host | path | query | extension} of a URL,
+                {field, words: {value: word}, else: WORD, absent: WORD}, {fields: [...], join: C} for the texts of
                 several fields, {field, join: C} for those of one list. A field that no rule asks for is not made
-  lists         lists of named values: {at: path, name: key, value: key or keys, prefix}; see ``collectors.nested_values``
+  lists         lists of named values: {at: path, name: key, value: key or keys, prefix} (``collectors.nested_values``)
   texts         objects and lists that are a field as their own JSON text too
 """
 
@@ -30,6 +33,7 @@ from typing import Any, NamedTuple
 import yaml
 
 from collectors.nested_values import NamedList
+from collectors.pick import PARTS, Name, Pick
 from collectors.record_reader import Reading
 from soc_model.event import HEADER
 from soc_model.layer import Layer
@@ -53,73 +57,9 @@ KEYS = (
 )
 READ_KEYS = ("as", "inside", "names", "mark", "separator", "said")
 READ_KINDS = ("json", "text", "pairs", "columns", "header")
-PICK_KEYS = ("field", "fields", "word", "before", "after", "join", "words", "else", "absent")
+PICK_KEYS = ("field", "fields", "word", "before", "after", "join", "words", "else", "absent", "part", "first", "blank")
 KINDS = ("iso", "s", "ms", "us", "any")
 FILE_BYTES = 256 * 1024
-
-
-class Pick(NamedTuple):
-    """One way to a value: a field, a part of its text, a word for its value, or the texts of several fields joined."""
-
-    field: str
-    word: int | None = None
-    before: str = ""
-    after: str = ""
-    more: tuple[str, ...] = ()
-    join: str | None = None
-    words: tuple[tuple[str, str], ...] = ()
-    otherwise: str | None = None
-    absent: str | None = None
-
-    @property
-    def plain(self) -> bool:
-        """Whether the value is the field's own."""
-        return self[1:] == _PLAIN
-
-    @property
-    def fields(self) -> tuple[str, ...]:
-        """The fields that it reads."""
-        return (self.field, *self.more)
-
-    def of(self, fields: dict[str, Any]) -> Any:
-        """The value in these fields, ``None`` when it is not there."""
-        value = fields.get(self.field)
-        if self.plain:
-            return value
-        if self.join is not None:
-            return self._joined([fields.get(name) for name in self.fields])
-        if value is None or self.words or self.otherwise is not None:
-            return self._said(value)
-        if not isinstance(value, str):
-            return None
-        if self.word is not None:
-            words = value.split(" ", self.word + 1)
-            return words[self.word] if self.word < len(words) else None
-        return value.partition(self.before)[0] if self.before else value.partition(self.after)[2]
-
-    def _joined(self, values: list[Any]) -> str | None:
-        if not self.more and isinstance(values[0], list):
-            values = values[0]
-        return None if None in values else (self.join or "").join(map(str, values))
-
-    def _said(self, value: Any) -> Any:
-        """The word for a value; ``otherwise`` where there is none, ``absent`` where there is no value."""
-        if value is None:
-            return self.absent
-        text = str(value).lower() if isinstance(value, bool) else str(value)
-        return dict(self.words).get(text, self.otherwise)
-
-
-_PLAIN = Pick("")[1:]
-
-
-class Name(NamedTuple):
-    """A name that is fixed, or the prefix and the field that make it; ``words`` are the names of the field's values."""
-
-    fixed: str
-    field: str = ""
-    words: tuple[tuple[str, str], ...] = ()
-    otherwise: str = ""
 
 
 class Declaration(NamedTuple):
@@ -286,7 +226,12 @@ class _Reader:
             raise self._problem(place, f"{_said(place)} must be a name or have a 'field'")
         self._known(place, value, keys)
         words = self._mapping((*place, "words"))
-        return Name(str(value.get("prefix", "")), value["field"], tuple((k, str(v)) for k, v in words.items()), str(value.get("else", "")))
+        return Name(
+            str(value.get("prefix", "")),
+            value["field"],
+            tuple((k, str(v)) for k, v in words.items()),
+            str(value.get("else", "")),
+        )
 
     def _logsource(self) -> dict[str, Name]:
         parts = ("product", "category", "service")
@@ -321,7 +266,22 @@ class _Reader:
             tuple((str(value), str(said)) for value, said in words.items()),
             None if "else" not in entry else str(entry["else"]),
             None if "absent" not in entry else str(entry["absent"]),
+            self._part(place, entry),
+            self._first(place, entry),
+            str(entry.get("blank", "")),
         )
+
+    def _part(self, place: tuple[str | int, ...], entry: dict[str, Any]) -> str:
+        part = entry.get("part", "")
+        if part and part not in PARTS:
+            raise self._problem(place, f"'part' must be one of {', '.join(PARTS)}")
+        return str(part)
+
+    def _first(self, place: tuple[str | int, ...], entry: dict[str, Any]) -> int:
+        first = entry.get("first", 0)
+        if type(first) is not int or not 0 <= first < 64:
+            raise self._problem(place, "'first' must be a number from 1 to 63")
+        return first
 
 
 def _lines(node: Any, place: tuple[str | int, ...]) -> dict[tuple[str | int, ...], int]:

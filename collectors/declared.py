@@ -5,16 +5,17 @@ time, identity and logsource are as declared. See ``collectors.declaration`` for
 """
 
 from collections.abc import Sequence
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from itertools import product
 from pathlib import Path
 from typing import Any
 
-from collectors.declaration import SAFE_NAME, Declaration, Name, Pick, read_declaration
+from collectors.declaration import SAFE_NAME, Declaration, read_declaration
 from collectors.header import addresses_of, column_of, first_values
 from collectors.json_record import Objects, flatten, parents_of
 from collectors.lines import Cut, starts, text_of
 from collectors.nested_values import named_values, text_at
+from collectors.pick import Name, Pick
 from collectors.record_reader import first_objects, reader_of
 from collectors.timestamp import any_us, epoch_us, format_us, iso_us, zone_of
 from soc_model.event import EventGroup, EventType, Wanted
@@ -49,9 +50,10 @@ class DeclaredFormat:
         return [Logsource(**dict(zip(parts, one, strict=True))) for one in product(*parts.values())]
 
     def recognise(self, head: bytes, path: str) -> bool:
-        """Whether the first lines are JSON objects, and one has what the declaration asks for."""
+        """Whether the first records can be read, and one has what the declaration asks for, of text its time too."""
         values = first_objects(self._reader, head)
-        return bool(values) and values[0] is not None and any(self._fits(value) for value in values)
+        fit = [value for value in values if value is not None and self._fits(value)]
+        return bool(fit) and values[0] is not None and (self.declaration.reading.kind == "json" or self._is_timed(fit))
 
     def cut(self, data: bytes, context: dict[str, Any], final: bool) -> Cut:
         """Lines, or the objects in an envelope."""
@@ -76,9 +78,13 @@ class DeclaredFormat:
                 members.setdefault(self._key(value, read.plain), []).append(i)
         return members
 
-    def _fits(self, value: Fields | None) -> bool:
-        if value is None:
-            return False
+    def _is_timed(self, fields: list[Fields]) -> bool:
+        """Whether the time of any can be read: nearly every line of text has as many columns as are asked for."""
+        self._add_fields(fields, frozenset[str]().union(*fields), frozenset())
+        present = frozenset[str]().union(*fields)
+        return any(time is not None for time in self._times(fields, present, UTC))
+
+    def _fits(self, value: Fields) -> bool:
         names = frozenset(name for names in self.declaration.must_have for name in names)
         names |= self.declaration.must_be.keys()
         fields = flatten(value, names, parents_of(names))
@@ -118,7 +124,8 @@ class DeclaredFormat:
             for event, more in zip(objects, nested, strict=False):
                 event.update(more)
         present = frozenset[str]().union(*objects)
-        self._add_fields(objects, present, names)
+        if self._add_fields(objects, present, names):
+            present = frozenset[str]().union(*objects)
         return EventGroup(
             type=type_,
             decoder=self._decoder,
@@ -149,15 +156,18 @@ class DeclaredFormat:
         declared = self.declaration.fields
         return frozenset(field for name in names & declared.keys() for pick in declared[name] for field in pick.fields)
 
-    def _add_fields(self, fields: list[Fields], present: frozenset[str], names: frozenset[str] | None) -> None:
-        """Set the declared names that a record does not have itself, as far as anyone asks for them."""
+    def _add_fields(self, fields: list[Fields], present: frozenset[str], names: frozenset[str] | None) -> bool:
+        """Set the declared names that a record does not have itself, as far as anyone asks; whether there were any."""
+        added = False
         for name, picks in self.declaration.fields.items():
             if names is not None and name not in names and name not in self._always:
                 continue
             if (there := _there(picks, present)) is not None:
+                added = True
                 for event, value in zip(fields, _values(fields, there), strict=True):
                     if value is not None and name not in event:
                         event[name] = value
+        return added
 
     def _times(self, fields: list[Fields], present: frozenset[str], zone: tzinfo) -> list[int | None]:
         times: list[int | None] = [None] * len(fields)

@@ -14,7 +14,10 @@ from collectors.lines import Cut, cut_lines
 _SCALAR = rb'(?:"(?:[^"\\]|\\.){0,4096}"|[-+.\w]{1,64})'
 _SPACE = re.compile(rb"[\s\x00]*")
 _BETWEEN = re.compile(rb"[\s,\x00]*")
-_REST_OF_ENVELOPE = re.compile(rb"\](?:\s*,\s*" + _SCALAR + rb"\s*:\s*" + _SCALAR + rb")*\s*\}|\](?=\s*(?:\[|\{|\Z))")
+_REST_OF_ENVELOPE = re.compile(
+    rb"\](?:\s*,\s*" + _SCALAR + rb"\s*:\s*" + _SCALAR + rb")*\s*\}|\](?=\s*[\[{])"  # an object's end, or a bare list's
+)
+_END = re.compile(rb"\]\s*\Z")
 _DECODER = json.JSONDecoder(strict=False)
 _WAITS = 64 * 1024  # an envelope's beginning is no longer
 
@@ -104,15 +107,11 @@ class _Cutting:
         return True
 
     def _leave(self, at: int) -> bool:
-        found = _REST_OF_ENVELOPE.match(self._data, at)
-        whole = found is not None and (found.end() < len(self._data) or self._final)
-        if found is None and len(self._data) - at > _WAITS:
-            self._at = at + 1
-        elif whole and found is not None:
-            self._at = found.end()
-        else:
+        found = _REST_OF_ENVELOPE.match(self._data, at) or (_END.match(self._data, at) if self._final else None)
+        if found is None and len(self._data) - at <= _WAITS:
             self._at = at
             return False
+        self._at = found.end() if found else at + 1
         del self._context["inside"]
         return True
 

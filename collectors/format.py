@@ -7,6 +7,7 @@ declared JSON (``collectors.declared``). The file name is its name; names are li
 
 import importlib
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Protocol, cast
 
@@ -63,7 +64,9 @@ def load_format(name: str, folders: Sequence[Path] = ()) -> Format:
     if name in format_names(folders):
         if (FORMATS / f"{name}.py").is_file():
             return cast(Format, importlib.import_module(f"collectors.formats.{name}"))
-        return load_declared(next(path for folder in (FORMATS, *folders) if (path := folder / f"{name}.yml").is_file()))
+        if (FORMATS / f"{name}.yml").is_file():
+            return _shipped(name)
+        return load_declared(next(path for folder in folders if (path := folder / f"{name}.yml").is_file()))
     raise Problem(f"format {name!r}", f"unknown; there are {', '.join(format_names(folders))}")
 
 
@@ -77,6 +80,12 @@ def format_of_decoder(decoder: str) -> Format | None:
     return load_format(getattr(form, "archived_as", name))
 
 
+@cache
+def _shipped(name: str) -> Format:
+    """A declared format of ours, read once: there are many, and all are asked who knows a file."""
+    return load_declared(FORMATS / f"{name}.yml")
+
+
 #: The order in which ``guess_format`` asks: the more telling a format's beginning, the earlier.
 GUESS_ORDER = (
     "evtx",
@@ -84,15 +93,46 @@ GUESS_ORDER = (
     "windows_json",
     "actiontrail",
     "kubernetes_audit",
+    "cloudtrail",
+    "azure",
+    "azure_activity",
+    "entra_audit",
+    "entra_signin",
+    "entra_risk",
+    "gcp_audit",
+    "google_workspace",
+    "m365",
+    "okta",
+    "bitbucket_audit",
+    "onelogin",
+    "duo",
+    "github_audit",
     "zeek",
+    "zeek_tsv",
+    "suricata_eve",
+    "opencanary",
+    "macos_es",
+    "macos_log",
+    "qualys",
+    "iis_w3c",
+    "proxy_w3c",
+    "proxy_json",
     "nginx_json",
     "dns_json",
     "database_audit",
+    "antivirus",
+    "netflow",
+    "fortigate",
+    "squid",
+    "web_access",
+    "nginx_error",
+    "apache_error",
     "journald",
     "beats",
     "json",
     "dpkg",
     "syslog",
+    "app_log",
 )
 
 

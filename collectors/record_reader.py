@@ -11,6 +11,7 @@
 
 import re
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any, NamedTuple, Protocol
 
 from collectors.envelope import Envelope
@@ -19,6 +20,7 @@ from collectors.lines import Cut, cut_lines, sample_lines, text_of
 
 _COLUMN = re.compile(r'"((?:[^"\\]|\\.)*)"|\[([^\]]*)\]|(\S+)')
 _SETTING = re.compile(r"([A-Za-z_][\w.-]{0,63})=(?:\"((?:[^\"\\]|\\.)*)\"|(\S*))")
+_EMPTY = ("-", "", None)
 _COLUMNS = "columns"  # in the context: the names of the columns, by their number
 _SAID = "said"  # in the context: what other lines of the header say
 _HEADERS = 8
@@ -94,12 +96,16 @@ class LineReader:
         if self._reading.kind == "pairs":
             found = _pairs(line)
             return {"message": line, **found} if found else None
-        values = [quoted or boxed or bare for quoted, boxed, bare in _COLUMN.findall(line)]
         names = self._reading.names
-        needed = sum(not name.endswith("?") for name in names)
-        if len(values) < needed:
+        columns = list(islice(_COLUMN.finditer(line), len(names)))
+        if len(columns) < sum(not name.endswith("?") for name in names):
             return None
-        return {name.rstrip("?"): value for name, value in zip(names, values, strict=False) if name != "-"}
+        fields = {
+            name.rstrip("?"): line[one.start() :] if name[-1] == "*" else one[1] or one[2] or one[3]
+            for name, one in zip(names, columns, strict=False)
+            if name != "-"
+        }
+        return {name.rstrip("*"): value for name, value in fields.items() if value not in _EMPTY}
 
 
 def _pairs(line: str) -> Object:

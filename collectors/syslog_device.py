@@ -40,6 +40,8 @@ _PALOALTO = re.compile(r"1,\d{4}/\d\d/\d\d \d\d:\d\d:\d\d,[^,]*,([A-Z-]+),")
 _FORTIGATE = re.compile(r"(?:.{0,64} )?(?:date=|logver=|devname=|time=).{0,256}\blogid=")
 _SETTING = re.compile(r"(\w[\w.-]{0,63})=(?:\"((?:[^\"\\]|\\.)*)\"|(\S*))")
 _SUDO = re.compile(r"(?:^| ; | : )([A-Z]{2,12})=")
+_TYPE = re.compile(r"[A-Z][A-Z0-9_]{2,31}")
+_FOUND = re.compile(r"(?:.{0,64} -> )?(.{1,4096}): (\S{1,255}) FOUND\s*")
 _FILTERED = re.compile(r"(?:^|\s)([A-Z]{2,7})=(\S*)")
 _VERDICT = re.compile(r"\b(DROP|REJECT|DENY|BLOCK|ACCEPT|ALLOW|PASS)(?:PED|ED)?\b", re.IGNORECASE)
 _AAA = frozenset({"AAA", "AAAA", "PARSER", "TACACS", "TAC+", "HA_EM"})
@@ -80,10 +82,8 @@ def kind_of_device(line: Line) -> Kind | None:
     program, message = line.program, line.message
     if program in ("kernel", "/kernel"):
         return _kernel(program, message)
-    if program in _programs():
-        return _programs()[program]
     if program and program[0] != "%" and not program.isdecimal():
-        return None
+        return _programs().get(program)
     return _marked(f"{program}: {message[:_LOOKED_AT]}" if program[:1] == "%" else message[:_LOOKED_AT], message)
 
 
@@ -239,6 +239,12 @@ def sudo(line: Line) -> Fields:
     return {one[1]: line.message[one.end() : end] for one, end in zip(found, ends, strict=False)}
 
 
+def clamav(line: Line) -> Fields:
+    """File and signature of a finding, under Sigma's names for category antivirus."""
+    found = _FOUND.fullmatch(line.message)
+    return {"Filename": found[1], "Signature": found[2]} if found is not None else {}
+
+
 def auditd(line: Line) -> Fields:
     """The fields of one audit record; of the kernel's own lines (``audit: type=1400 audit(...): ...``) the pairs."""
     said = audit_line(line.message)
@@ -247,6 +253,10 @@ def auditd(line: Line) -> Fields:
     fields: Fields = {}
     for name, value in pairs(line.message):
         fields.setdefault(name, value)
+    # The journal writes the type first, as a word: ``USER_AUTH pid=1 ...``.
+    word = line.message.partition(" ")[0]
+    if "type" not in fields and _TYPE.fullmatch(word):
+        fields["type"] = word
     return fields
 
 
@@ -287,6 +297,7 @@ READINGS: dict[str, Callable[[Line], Fields]] = {
     "asa": asa,
     "auditd": auditd,
     "cisco": cisco,
+    "clamav": clamav,
     "fortigate": fortigate,
     "huawei": huawei,
     "netfilter": netfilter,
@@ -303,7 +314,7 @@ DEVICE_HEADER: dict[str, tuple[str, ...]] = {
     "destination.ip": ("DestinationIp", "dst_ip"),
     "destination.port": ("DestinationPort", "dst_port"),
     "process.executable": ("Image",),
-    "file.path": ("TargetFilename",),
+    "file.path": ("TargetFilename", "Filename"),
     "event.action": ("action", "mnemonic", "eventid", "subtype"),
     "event.code": ("EventID", "logid"),
 }

@@ -1,6 +1,7 @@
 """Events out of syslog lines, however the lines came: their type, fields and header columns."""
 
 from datetime import tzinfo
+from functools import cache
 from typing import Any
 
 from collectors.header import address_of, column_of, first_values, port_of
@@ -17,7 +18,7 @@ Fields = dict[str, Any]
 #: Lines that are no syslog.
 UNREAD = Kind("linux", "", "", "?")
 #: Services whose messages are more than text.
-_READ_SERVICES = frozenset({"auditd", "sudo", "sysmon"})
+_READ_SERVICES = frozenset({"auditd", "clamav", "sudo", "sysmon"})
 _DEVICES = (
     Logsource(product="linux", category="firewall", service="iptables"),
     Logsource(product="cisco", service="syslog"),
@@ -62,6 +63,7 @@ def _kind(line: Line) -> Kind:
     return _kind_of_service(program.service)
 
 
+@cache
 def _kind_of_service(service: str) -> Kind:
     return Kind("linux", "", service, service if service in _READ_SERVICES else "")
 

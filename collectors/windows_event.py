@@ -143,6 +143,7 @@ def _group(type_: EventType, fields: list[Fields], at: list[int], events: Events
 
 def _complete(group: EventGroup, context: dict[str, Any], wanted: Wanted) -> None:
     """Fill in times, identities, header and the fields that are derived."""
+    _name_data(group)
     present = frozenset[str]().union(*group.fields)
     group.times = _times(group.fields, present, context)
     if {"Computer", "Channel", "EventRecordID"} <= present:
@@ -153,6 +154,23 @@ def _complete(group: EventGroup, context: dict[str, Any], wanted: Wanted) -> Non
     if "Hashes" in present and (names is None or names & HASH_NAMES):
         for fields in group.fields:
             _split_hashes(fields)
+
+
+@cache
+def _data_names() -> dict[str, dict[str, list[str]]]:
+    """The names of data that events write without names, by service and event number; read once."""
+    names: dict[str, dict[str, list[str]]] = read_table("windows_data")
+    return names
+
+
+def _name_data(group: EventGroup) -> None:
+    """Give the elements of the list ``Data`` the names that are known for events of this type."""
+    numbers = _data_names().get(group.type.logsource.service)
+    names = numbers.get(dict(group.type.constants).get("EventID", "")) if numbers else None
+    for fields in group.fields if names else ():
+        data = fields.get("Data")
+        for name, value in zip(names or (), data if isinstance(data, list) else (), strict=False):
+            fields.setdefault(name, value)
 
 
 def _times(fields: list[Fields], present: frozenset[str], context: dict[str, Any]) -> list[int | None]:

@@ -38,7 +38,7 @@ def load_rules(
     placeholders: SiteValues | None = None,
     inactive: Collection[str] = (),
 ) -> RuleSet:
-    """The rules of ``documents`` of at least ``min_level`` and their own, with ``refused`` and every refusal of its own.
+    """The rules of ``documents`` of at least ``min_level`` and their own, with ``refused`` and every other refusal.
 
     ``placeholders`` are the site's lists by name; ``inactive`` are ids of rules and correlations that are switched off.
     Those below the level or off are still loaded, without findings of their own, where a correlation builds on them.

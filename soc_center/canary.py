@@ -13,6 +13,7 @@ from typing import Any
 import msgspec
 
 from collectors.intake import IntakeFull
+from soc_center.pipeline import cached_format
 from soc_center.replay import WayIn
 from soc_center.settings import Settings
 from soc_model.chunk import RECORD_BYTES, Chunk
@@ -73,15 +74,16 @@ def canary_chunk(rule_id: str, sample: Mapping[str, Any], now: int) -> Chunk | N
     if record is None:
         return None
     raw = record.encode() if isinstance(record, str) else msgspec.json.encode(record)
-    context = {"logsource": dict(sample["logsource"])} if "logsource" in sample else {}
     if len(raw) > RECORD_BYTES:
         return None
+    cut = cached_format(sample["format"]).cut(raw, {}, True)  # it may be several lines of one event, or begin with a head
+    context = {**cut.context, **({"logsource": dict(sample["logsource"])} if "logsource" in sample else {})}
     return Chunk(
         source_id=ID,
         stream=f"{ID}:{rule_id}",
         received=now,
         format=sample["format"],
-        records=[raw],
+        records=cut.records or [raw],
         context=context,
     )
 

@@ -16,6 +16,7 @@ import yaml
 from collectors.declaration import Declaration
 from collectors.declared import DeclaredFormat
 from collectors.format import format_names, load_format
+from collectors.record_reader import Reading
 from detection_rules.library import read_documents
 from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import compile_snapshot
@@ -113,9 +114,10 @@ def _declared(found: DeclaredFormat) -> dict[str, Any]:
     record = _smallest(found.declaration)
     taken = {*found.declaration.must_be, *(name for name, _ in found.declaration.times)}
     field = next((name for name in record if name not in taken), "message")
-    match, no_match = ({**record, field: value} for value in ("example", "other"))
-    context = {"received": _TIMES["us"]}
-    (group,) = found.parse([msgspec.json.encode(match)], context, lambda _: None)
+    reading = found.declaration.reading
+    match, no_match = (_written(reading, {**record, field: value}) for value in ("example", "other"))
+    cut = found.cut(match.encode() if isinstance(match, str) else msgspec.json.encode(match), {}, True)
+    (group,) = found.parse(cut.records, {**cut.context, "received": _TIMES["us"]}, lambda _: None)
     logsource = {part: value for part, value in msgspec.to_builtins(group.type.logsource).items() if value}
     start = {"detection": {field: "example"}, "group_by": ["source_id"], "match": match, "no_match": no_match}
     if logsource:
@@ -129,6 +131,21 @@ def _smallest(declaration: Declaration) -> dict[str, Any]:
     record |= {name: values[0] for name, values in declaration.must_be.items()}
     name, kind = declaration.times[0]
     return record | {name: _TIMES.get(kind, _ISO)}
+
+
+def _written(reading: Reading, record: dict[str, Any]) -> dict[str, Any] | str:
+    """The record as its format writes it: JSON as it is, anything else as text."""
+    if reading.kind == "json":
+        return record
+    if reading.kind == "text":
+        return str(record["message"])
+    if reading.kind == "pairs":
+        return " ".join(f'{name}="{value}"' for name, value in record.items())
+    between = reading.separator or " "
+    if reading.kind == "header":
+        return f"{reading.mark}{between}{between.join(record)}\n{between.join(map(str, record.values()))}"
+    columns = {name: record.get(name.rstrip("*?"), "example") for name in reading.names}
+    return " ".join(str(value) if name[-1] == "*" else f'"{value}"' for name, value in columns.items())
 
 
 def _check(draft: RuleDraft) -> None:

@@ -136,7 +136,8 @@ def run_sample(sample: Mapping[str, Any], snapshot: Snapshot) -> set[str]:
 
     A sample is ``{format, record, logsource?}``, or with ``records`` in place of ``record`` several in order, which go
     through their format like any others, at the times they name themselves; a record that is a mapping is one line of
-    JSON. What a correlation still waits for never comes.
+    JSON. A text is cut as a file would be, so that it may be several lines of one event, or begin with the lines of a
+    header. What a correlation still waits for never comes.
     """
     records = sample["records"] if "records" in sample else [sample["record"]]
     raws = [record.encode() if isinstance(record, str) else msgspec.json.encode(record) for record in records]
@@ -151,7 +152,9 @@ def run_sample(sample: Mapping[str, Any], snapshot: Snapshot) -> set[str]:
         realm=Realm.TEST,
         logsource=logsource,
     )
-    batch = records_batch(raws, source, received=SAMPLE_RECEIVED)
+    cuts = [cached_format(source.format).cut(raw, {}, True) for raw in raws]
+    cut = [record for one, raw in zip(cuts, raws, strict=True) for record in one.records or [raw]]
+    batch = records_batch(cut, source, received=SAMPLE_RECEIVED, context=cuts[0].context)
     groups = list(locate(batch, snapshot.wanted, any_time="records" in sample))
     outcome = decide(groups, batch, snapshot, NO_REFERENCE)
     return {finding.rule_id for finding in outcome.findings} | correlated([outcome])
@@ -168,12 +171,21 @@ def correlated(outcomes: Sequence[Outcome]) -> set[str]:
 SAMPLE_RECEIVED = 1_790_000_000_000_000  # 2026-09-21, so that a sample means the same on every day
 
 
-def run_records(records: Sequence[bytes], source: Source, snapshot: Snapshot, *, received: int) -> Outcome:
+def run_records(
+    records: Sequence[bytes],
+    source: Source,
+    snapshot: Snapshot,
+    *,
+    received: int,
+    context: Mapping[str, Any] | None = None,
+) -> Outcome:
     """The outcome of whole records of one source as if they had just been journaled at offset 0."""
-    return process(records_batch(records, source, received=received), snapshot)
+    return process(records_batch(records, source, received=received, context=context), snapshot)
 
 
-def records_batch(records: Sequence[bytes], source: Source, *, received: int) -> Batch:
+def records_batch(
+    records: Sequence[bytes], source: Source, *, received: int, context: Mapping[str, Any] | None = None
+) -> Batch:
     """Whole records of one source as if they had just been journaled at offset 0."""
     chunk = Chunk(
         source_id=source.id,
@@ -181,6 +193,6 @@ def records_batch(records: Sequence[bytes], source: Source, *, received: int) ->
         received=received,
         format=source.format,
         records=list(records),
-        context=dict(source.options),
+        context=dict(source.options if context is None else context),
     )
     return Batch(offset=0, received=received, sources={source.id: source}, chunks=[chunk])

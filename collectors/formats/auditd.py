@@ -1,4 +1,4 @@
-"""The Linux audit log as auditd writes it (``/var/log/audit/audit.log``, raw or enriched): one event of one or more lines.
+"""The Linux audit log as auditd writes it (``/var/log/audit/audit.log``, raw or enriched): an event has several lines.
 
 A record is all the lines of one event, joined by LF. The lines of several events may stand between each other; an event
 ends with its EOE or PROCTITLE line, at once where its first line is of a type that stands alone, or where a line two
