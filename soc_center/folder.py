@@ -45,6 +45,11 @@ class DataFolder:
         return self.root / "reference"
 
     @property
+    def indicators(self) -> Path:
+        """Sets of threat-intelligence indicators as ``ID.set``, which of them is in force, and what waits for import."""
+        return self.root / "indicators"
+
+    @property
     def archive(self) -> Path:
         return self.root / "archive"
 

@@ -68,6 +68,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
 
     ``findings`` are the first ``KEPT`` of each rule and the first of each alert key, ``storms`` count the others.
     ``reference`` names the reference data (zones) by which its events got their unit; empty: none, the source's unit.
+    ``indicators`` names the set of indicators that its events were compared with; empty: none.
     ``correlations`` are those that ``partials`` belong to and all that build on them; ``cards`` has their cards too.
     """
 
@@ -83,3 +84,4 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     reference: str = ""
     partials: list[Partial] = []
     correlations: dict[str, Correlation] = {}
+    indicators: str = ""

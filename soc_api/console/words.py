@@ -63,7 +63,12 @@ ROLES: Mapping[str, str] = MappingProxyType(
 )
 #: The caches whose keys senders choose.
 CACHES: Mapping[str, str] = MappingProxyType(
-    {"values": N_("Values"), "combinations": N_("Combinations"), "event_types": N_("Event types")}
+    {
+        "values": N_("Values"),
+        "combinations": N_("Combinations"),
+        "event_types": N_("Event types"),
+        "indicators": N_("Indicators"),
+    }
 )
 JOB_STATES: Mapping[str, str] = MappingProxyType(
     {
