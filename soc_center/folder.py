@@ -46,7 +46,7 @@ class DataFolder:
 
     @property
     def indicators(self) -> Path:
-        """Sets of threat-intelligence indicators as ``ID.set``, which of them is in force, and what waits for import."""
+        """Sets of indicators as ``ID.set``, which of them is in force, and what waits for import."""
         return self.root / "indicators"
 
     @property

@@ -31,6 +31,8 @@ class Act(StrEnum):
     JOB_CANCELLED = "job.cancelled"
     SCHEDULE_CHANGED = "schedule.changed"
     RULES_RELOADED = "rules.reloaded"
+    INDICATORS_IMPORTED = "indicators.imported"
+    INDICATORS_REMOVED = "indicators.removed"
     QUARANTINE_REPLAYED = "quarantine.replayed"
     QUARANTINE_DISCARDED = "quarantine.discarded"
     AUDIT_READ = "audit.read"

@@ -21,6 +21,8 @@ class Right(StrEnum):
     JOBS_READ = "jobs.read"
     JOBS_RUN = "jobs.run"
     RULES_RELOAD = "rules.reload"
+    INDICATORS_READ = "indicators.read"
+    INDICATORS_MANAGE = "indicators.manage"
     PEOPLE_READ = "people.read"
     PEOPLE_MANAGE = "people.manage"
     ROLES_GRANT = "roles.grant"
@@ -62,6 +64,8 @@ _ROLES_WITH: dict[Right, frozenset[Role]] = {
     Right.JOBS_READ: frozenset({_SYSTEM, _SECURITY, _ANALYST}),
     Right.JOBS_RUN: frozenset({_SYSTEM}),
     Right.RULES_RELOAD: frozenset({_SECURITY}),
+    Right.INDICATORS_READ: frozenset({_SECURITY, _ANALYST, _OFFICER, _VIEWER}),
+    Right.INDICATORS_MANAGE: frozenset({_SECURITY}),
     Right.PEOPLE_READ: frozenset({_SYSTEM, _SECURITY}),
     Right.PEOPLE_MANAGE: frozenset({_SYSTEM}),
     Right.ROLES_GRANT: frozenset({_SECURITY}),

@@ -62,6 +62,10 @@ class IndicatorBuilder:
         self._feeds.append(feed)
         self._counts.append({})
 
+    def note_refused(self, count: int) -> None:
+        """How many entries of the present feed were left out."""
+        self._feeds[-1] = msgspec.structs.replace(self._feeds[-1], refused=count)
+
     def add(self, indicator: Indicator) -> bool:
         """Take one; False where the feed had it already."""
         key = self._key(indicator)

@@ -7,6 +7,7 @@ from soc_api.password import COMMON_ONE, HOLDS_NAME, TOO_LONG, TOO_WEAK
 from soc_model.alert import AlertState
 from soc_model.asset import AssetClass, AssetKind, AssetState, Importance
 from soc_model.audit import Act
+from soc_model.indicator import IndicatorKind
 from soc_model.job import JobState
 from soc_model.layer import Layer, Level, Realm
 from soc_model.problem import Problem
@@ -83,8 +84,23 @@ JOB_STATES: Mapping[str, str] = MappingProxyType(
 JOB_KINDS: Mapping[str, str] = MappingProxyType(
     {
         "compact_archive": N_("Compact the archive"),
+        "import_indicators": N_("Import indicators"),
+        "remove_indicators": N_("Remove indicators"),
         "fold_sightings": N_("Fold sightings into assets"),
         "tidy_state": N_("Tidy the state"),
+    }
+)
+INDICATOR_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        IndicatorKind.DOMAIN: N_("Domain"),
+        IndicatorKind.URL: N_("URL"),
+        IndicatorKind.ADDRESS: N_("Address"),
+        IndicatorKind.NETWORK: N_("Network range"),
+        IndicatorKind.MD5: "MD5",
+        IndicatorKind.SHA1: "SHA-1",
+        IndicatorKind.SHA256: "SHA-256",
+        IndicatorKind.SM3: "SM3",
+        IndicatorKind.EMAIL: N_("E-mail"),
     }
 )
 ASSET_KINDS: Mapping[str, str] = MappingProxyType(
@@ -215,6 +231,8 @@ ACTS: Mapping[str, str] = MappingProxyType(
         Act.JOB_CANCELLED: N_("Job asked to end"),
         Act.SCHEDULE_CHANGED: N_("Schedule changed"),
         Act.RULES_RELOADED: N_("Rules read again"),
+        Act.INDICATORS_IMPORTED: N_("Indicators imported"),
+        Act.INDICATORS_REMOVED: N_("Indicators removed"),
         Act.QUARANTINE_REPLAYED: N_("Quarantined records replayed"),
         Act.QUARANTINE_DISCARDED: N_("Quarantined records discarded"),
         Act.AUDIT_READ: N_("Audit record read"),

@@ -66,7 +66,9 @@ class Detection:
         self.workers: list[Worker] = []
         try:
             self._check_journal()
-            self.workers.extend(Worker(snapshot, self._zones.reference, self._indicators.indicators) for _ in range(workers))
+            self.workers.extend(
+                Worker(snapshot, self._zones.reference, self._indicators.indicators) for _ in range(workers)
+            )
         except BaseException:
             self.close()
             raise

@@ -149,7 +149,9 @@ def _cache(lookups: int, misses: int, evicted: int) -> dict[str, int]:
 
 
 def _counters(snapshot: Snapshot, indicators: Indicators) -> bytes:
-    told = {**caches(snapshot.engine.counters()), "indicators": indicators.counters()}
+    told = caches(snapshot.engine.counters())
+    if indicators.id:
+        told["indicators"] = indicators.counters()
     body = msgspec.json.encode(told)
     return REPLY.pack(Kind.COUNTERS, len(body), 0, 0, 0) + body
 

@@ -82,7 +82,7 @@ class Worker:
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            _be_worker(request_read, reply_write, self._snapshot, self._reference, self.indicators, parent)
+            _be_worker(request_read, reply_write, self._snapshot, self._reference, self.indicators, parent=parent)
         self.running = True
         os.close(request_read)
         os.close(reply_write)
@@ -215,7 +215,7 @@ class Worker:
 
 
 def _be_worker(
-    requests: int, replies: int, snapshot: Snapshot, reference: Reference, indicators: Indicators, parent: int
+    requests: int, replies: int, snapshot: Snapshot, reference: Reference, indicators: Indicators, *, parent: int
 ) -> NoReturn:
     """In the child: never returns, whatever goes wrong; the code after the fork is the parent's."""
     try:
