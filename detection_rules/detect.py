@@ -1,7 +1,7 @@
 """Located event groups to the outcome of their batch: findings, counts and archive rows. Pure."""
 
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
@@ -9,6 +9,8 @@ import msgspec
 
 from detection_rules.event_values import ENTITIES, fields_of, header_of, names_of, present, short_text
 from detection_rules.explain import explain
+from detection_rules.indicator_finding import card_of, holds, level_of, matched_of
+from detection_rules.indicators import NO_INDICATORS, Hit, Indicators
 from detection_rules.partials import Partials
 from detection_rules.rows import row_block
 from detection_rules.rule import Rule
@@ -16,6 +18,7 @@ from detection_rules.sightings import see
 from detection_rules.snapshot import Snapshot
 from soc_model.event import HEADER, QUARANTINED, TIME_FLAGGED, TRUNCATED, Located
 from soc_model.finding import Finding, RuleCard, alert_key, finding_id
+from soc_model.indicator import Indicator
 from soc_model.outcome import KEPT, Outcome, Stat, Storm
 
 #: The alert key of a rule that names none: of these, those the event has.
@@ -23,10 +26,21 @@ DEFAULT_GROUP = ("host.name", "user.name", "source.ip")
 MICROSECONDS = 1_000_000
 
 
-def detect(groups: Sequence[Located], snapshot: Snapshot, offset: int, received: int, *, keep: int = KEPT) -> Outcome:
-    """What the groups of one batch come to under the snapshot's rules; a rule's findings above ``keep`` are counted."""
+def detect(
+    groups: Sequence[Located],
+    snapshot: Snapshot,
+    offset: int,
+    received: int,
+    *,
+    keep: int = KEPT,
+    indicators: Indicators = NO_INDICATORS,
+) -> Outcome:
+    """What the groups of one batch come to under the snapshot's rules and the indicators.
+
+    A rule's findings above ``keep`` are counted.
+    """
     partials = Partials(snapshot)
-    kept = Kept(snapshot, keep, partials)
+    kept = Kept(snapshot, keep, partials, indicators)
     stats = [_stat(located, kept.add_all(located)) for located in groups]
     findings = kept.findings
     seen = see(groups)
@@ -38,13 +52,14 @@ def detect(groups: Sequence[Located], snapshot: Snapshot, offset: int, received:
         received=received,
         snapshot=snapshot.id,
         findings=findings,
-        cards={rule_id: snapshot.cards[rule_id] for rule_id in sorted(fired)},
+        cards={rule_id: kept.cards.get(rule_id) or snapshot.cards[rule_id] for rule_id in sorted(fired)},
         stats=_with_capped(_summed(stats), seen.capped),
         blocks=[row_block(located) for located in groups if len(located.group)],
         storms=list(kept.storms.values()),
         sightings=seen.sightings,
         partials=partials.partials(),
         correlations=correlations,
+        indicators=indicators.id,
     )
 
 
@@ -54,10 +69,13 @@ class Kept:
     What a base rule finds goes to ``partials``; it is a finding too only where the rule alerts by itself.
     """
 
-    def __init__(self, snapshot: Snapshot, keep: int, partials: Partials) -> None:
-        self._snapshot, self._keep, self._partials = snapshot, keep, partials
+    def __init__(
+        self, snapshot: Snapshot, keep: int, partials: Partials, indicators: Indicators = NO_INDICATORS
+    ) -> None:
+        self._snapshot, self._keep, self._partials, self._indicators = snapshot, keep, partials, indicators
         self._silent = frozenset(number for number in snapshot.contributions if not snapshot.rules[number].alerts)
-        self._of_rule: Counter[int] = Counter()
+        self.cards: dict[str, RuleCard] = {}  # of indicators: those that are no rules of the snapshot
+        self._of_rule: Counter[str] = Counter()
         self._keys: set[str] = set()
         self.findings: list[Finding] = []
         self.storms: dict[str, Storm] = {}
@@ -73,20 +91,59 @@ class Kept:
                 if number not in self._silent:
                     found += 1
                     self._add(located, index, number)
-        return found
+        return found + self._add_hits(located)
+
+    def _add_hits(self, located: Located) -> int:
+        """Take what indicators name in a group, each once for an event."""
+        seen = set()
+        for hit in self._indicators.hits(located.group):
+            for one in hit.found:
+                if holds(one, located.at[hit.event], located.received) and (hit.event, one) not in seen:
+                    seen.add((hit.event, one))
+                    self._add_hit(located, hit, one)
+        return len(seen)
+
+    def _add_hit(self, located: Located, hit: Hit, one: Indicator) -> None:
+        card = card_of(one.feed, one.kind, level_of(one.confidence))
+        header = {name: values[hit.event] for name, values in located.group.header.items()}
+        group = {"indicator": one.value, **present(("host.name",), header)}
+        if len(group) == 1:
+            group |= present(("source.ip",), header)
+        self.cards[card.id] = card
+        # One rule may fire twice on one event, for two values: the value makes two findings of it.
+        content = f"{card.content_sha256}\0{one.value}"
+        self._take(located, hit.event, card, group, header, content, lambda: matched_of(hit, one))
 
     def _add(self, located: Located, index: int, number: int) -> None:
         rule, source, fields = self._snapshot.rules[number], located.source, fields_of(located, index)
         header = header_of(located, index)
         group = _group(rule, header, fields, source.id)
-        key = alert_key(rule.card.id, source.unit, source.realm, group)
-        self._of_rule[number] += 1
-        if self._of_rule[number] > self._keep and key in self._keys:
-            self._count(rule.card.id, key, located.at[index])
+        card, engine, kind = rule.card, self._snapshot.engine, located.group.type
+        self._take(
+            located, index, card, group, header, card.content_sha256, lambda: explain(engine, number, fields, kind)
+        )
+
+    def _take(
+        self,
+        located: Located,
+        index: int,
+        card: RuleCard,
+        group: dict[str, str],
+        header: dict[str, Any],
+        content: str,
+        matched: Callable[[], dict[str, str]],
+    ) -> None:
+        """Keep a finding or count it; why it fired is asked for only where it is kept."""
+        key = alert_key(card.id, located.source.unit, located.source.realm, group)
+        self._of_rule[card.id] += 1
+        if self._of_rule[card.id] > self._keep and key in self._keys:
+            self._count(card.id, key, located.at[index])
             return
         self._keys.add(key)
-        matched = explain(self._snapshot.engine, number, fields, located.group.type)
-        self.findings.append(_finding(located, index, rule.card, key=key, group=group, header=header, matched=matched))
+        why = matched()
+        self.findings.append(
+            _finding(located, index, card, content=content, key=key, group=group, header=header, matched=why)
+        )
 
     def _count(self, rule_id: str, key: str, at: int) -> None:
         one = self.storms.get(key)
@@ -102,6 +159,7 @@ def _finding(
     index: int,
     card: RuleCard,
     *,
+    content: str,
     key: str,
     group: dict[str, str],
     header: dict[str, Any],
@@ -109,7 +167,7 @@ def _finding(
 ) -> Finding:
     source = located.source
     return Finding(
-        finding_id=finding_id(card.id, card.content_sha256, located.event_ids[index]),
+        finding_id=finding_id(card.id, content, located.event_ids[index]),
         rule_id=card.id,
         event_id=located.event_ids[index],
         key=key,

@@ -10,6 +10,7 @@ from typing import NamedTuple
 import msgspec
 
 from detection_rules.detect import detect
+from detection_rules.indicators import NO_INDICATORS, Indicators
 from detection_rules.snapshot import Snapshot
 from soc_center.address import NOBODY, Address
 from soc_center.pipeline import NOT_DECIDED, cached_format, decide, locate_group, parse
@@ -31,7 +32,11 @@ class Kept(NamedTuple):
 
 
 def process_alone(
-    batch: Batch, snapshot: Snapshot, raw: Collection[Address], reference: Reference = NO_REFERENCE
+    batch: Batch,
+    snapshot: Snapshot,
+    raw: Collection[Address],
+    reference: Reference = NO_REFERENCE,
+    indicators: Indicators = NO_INDICATORS,
 ) -> Iterator[Address | Kept | Outcome]:
     """The address of each record just before it is parsed and matched, then ``NOBODY``, then the outcome.
 
@@ -46,7 +51,7 @@ def process_alone(
             found: list[Located] | None = None
             if address not in raw:
                 yield address
-                found = _tried(batch, address, start, snapshot)
+                found = _tried(batch, address, start, snapshot, indicators)
                 if found is None:
                     yield Kept(*address)
             if found is None:
@@ -55,24 +60,28 @@ def process_alone(
             located += found
             start += len(record)
     yield NOBODY
-    yield alarmed(decide(located, batch, snapshot, reference), kept)
+    yield alarmed(decide(located, batch, snapshot, reference, indicators), kept)
 
 
-def process_raw(batch: Batch, snapshot: Snapshot, reference: Reference = NO_REFERENCE) -> Outcome:
+def process_raw(
+    batch: Batch, snapshot: Snapshot, reference: Reference = NO_REFERENCE, indicators: Indicators = NO_INDICATORS
+) -> Outcome:
     """The outcome of a batch all of whose records are kept as they are: none is parsed."""
     kept = []
     for index, chunk in enumerate(batch.chunks):
         group = _quarantined(chunk.records, chunk, batch.sources[chunk.source_id])
         kept.append(locate_group(group, batch, index))
-    return alarmed(decide(kept, batch, snapshot, reference), kept)
+    return alarmed(decide(kept, batch, snapshot, reference, indicators), kept)
 
 
-def _tried(batch: Batch, address: Address, start: int, snapshot: Snapshot) -> list[Located] | None:
+def _tried(
+    batch: Batch, address: Address, start: int, snapshot: Snapshot, indicators: Indicators
+) -> list[Located] | None:
     """The events of one record, once they have been matched to see that it can be done; None where it cannot."""
     try:
-        groups = _alone(batch, address, start, snapshot.wanted)
+        groups = _alone(batch, address, start, indicators.wanted(snapshot.wanted))
         found = [locate_group(group, batch, address.chunk) for group in groups]
-        detect(found, snapshot, batch.offset, batch.received)
+        detect(found, snapshot, batch.offset, batch.received, indicators=indicators)
     except Exception:  # whatever a record makes a format or a rule raise, the others go on
         return None
     return found

@@ -30,6 +30,7 @@ from soc_center.doctor.show import as_json, exit_code, show
 from soc_center.drill.command import play_drill
 from soc_center.evaluation import key_sha256, new_key
 from soc_center.folder import DataFolder
+from soc_center.indicator_command import indicators_app
 from soc_center.jobs_command import jobs_app
 from soc_center.new_rule import RuleDraft, rules_folder, write_rule
 from soc_center.pipeline import run_sample
@@ -58,6 +59,7 @@ app.add_typer(source_app, name="source")
 app.add_typer(archive_app, name="archive")
 app.add_typer(jobs_app, name="jobs")
 app.add_typer(quarantine_app, name="quarantine")
+app.add_typer(indicators_app, name="indicators")
 app.add_typer(people_app, name="people")
 app.add_typer(audit_app, name="audit")
 app.command()(link)

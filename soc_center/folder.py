@@ -65,6 +65,11 @@ class DataFolder:
         return self.root / "rule-proofs.json"
 
     @property
+    def indicators(self) -> Path:
+        """Sets of indicators as ``ID.set``, which of them is in force, and what waits for import."""
+        return self.root / "indicators"
+
+    @property
     def archive(self) -> Path:
         return self.root / "archive"
 

@@ -2,7 +2,8 @@
 
 A kind is a module of ``soc_center.jobs`` with ``run(job, place)``. It may say how much it may take (``CAPS``), how
 often the clock asks for it (``EVERY_S``; None: on request only), how often it is tried again when its worker is lost
-(``ATTEMPTS``), and what it may be told (``Params``, a msgspec struct; without one nothing).
+(``ATTEMPTS``), what it may be told (``Params``, a msgspec struct; without one nothing), and that it has rights of its
+own (``OWN_DOOR``), so that whoever may run jobs in general may not run it.
 Names are listed without importing anything. Run as a module it prints all kinds as JSON for ``kind_list``.
 """
 
@@ -35,6 +36,7 @@ class JobKind:
     every_s: int | None
     attempts: int
     params: type[msgspec.Struct] | None
+    own_door: bool = False
 
     def check(self, params: dict[str, Any]) -> None:
         """Raise ``Problem`` naming the parameter that the kind does not take."""
@@ -66,6 +68,7 @@ def load_kind(name: str) -> JobKind:
         every_s=getattr(module, "EVERY_S", None),
         attempts=getattr(module, "ATTEMPTS", ATTEMPTS),
         params=getattr(module, "Params", None),
+        own_door=getattr(module, "OWN_DOOR", False),
     )
 
 

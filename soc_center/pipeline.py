@@ -13,6 +13,7 @@ import msgspec
 from collectors.format import Format, load_format
 from detection_rules.correlator import Correlator
 from detection_rules.detect import detect
+from detection_rules.indicators import NO_INDICATORS, Indicators
 from detection_rules.snapshot import Snapshot
 from soc_center.assigning import assigned
 from soc_model.chunk import Batch, Chunk
@@ -38,19 +39,28 @@ MIN_US, MAX_US = -(1 << 63), (1 << 63) - 1  # every time that an archive can hol
 NOT_DECIDED = "none@1"  # the decoder of records that no format was asked about
 
 
-def process(batch: Batch, snapshot: Snapshot, reference: Reference = NO_REFERENCE) -> Outcome:
+def process(
+    batch: Batch, snapshot: Snapshot, reference: Reference = NO_REFERENCE, indicators: Indicators = NO_INDICATORS
+) -> Outcome:
     """What one batch comes to."""
-    return decide(list(locate(batch, snapshot.wanted)), batch, snapshot, reference)
+    return decide(list(locate(batch, indicators.wanted(snapshot.wanted))), batch, snapshot, reference, indicators)
 
 
-def decide(groups: Sequence[Located], batch: Batch, snapshot: Snapshot, reference: Reference) -> Outcome:
+def decide(
+    groups: Sequence[Located],
+    batch: Batch,
+    snapshot: Snapshot,
+    reference: Reference,
+    indicators: Indicators = NO_INDICATORS,
+) -> Outcome:
     """The outcome of a batch's located groups; the reference gives each event the unit that it belongs to."""
     for located in groups:
         if replaced := batch.chunks[located.chunk].context.get(REPLAY_OF):
             located.flags = [f"{flags} {REPLAY_OF}:{replaced}".strip() for flags in located.flags]
     if not reference.id:
-        return detect(groups, snapshot, batch.offset, batch.received)
-    outcome = detect(list(assigned(groups, reference)), snapshot, batch.offset, batch.received)
+        return detect(groups, snapshot, batch.offset, batch.received, indicators=indicators)
+    own = list(assigned(groups, reference))
+    outcome = detect(own, snapshot, batch.offset, batch.received, indicators=indicators)
     return msgspec.structs.replace(outcome, reference=reference.id)
 
 

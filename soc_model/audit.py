@@ -38,6 +38,8 @@ class Act(StrEnum):
     RULES_BACK = "rules.back"
     RULE_STATE = "rule.state"
     OUTBOUND_CALLED = "outbound.called"
+    INDICATORS_IMPORTED = "indicators.imported"
+    INDICATORS_REMOVED = "indicators.removed"
     QUARANTINE_REPLAYED = "quarantine.replayed"
     QUARANTINE_DISCARDED = "quarantine.discarded"
     AUDIT_READ = "audit.read"

@@ -70,6 +70,7 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     ``reference`` names the reference data (zones) by which its events got their unit; empty: none, the source's unit.
     ``correlations`` are those that ``partials`` belong to and all that build on them; ``cards`` has their cards and
     those of their base rules too.
+    ``indicators`` names the set of indicators that its events were compared with; empty: none.
     """
 
     offset: int
@@ -84,3 +85,4 @@ class Outcome(msgspec.Struct, frozen=True, kw_only=True):
     reference: str = ""
     partials: list[Partial] = []
     correlations: dict[str, Correlation] = {}
+    indicators: str = ""

@@ -24,6 +24,8 @@ class Right(StrEnum):
     RULES_TEST = "rules.test"
     RULES_MANAGE = "rules.manage"
     RULES_RELOAD = "rules.reload"
+    INDICATORS_READ = "indicators.read"
+    INDICATORS_MANAGE = "indicators.manage"
     PEOPLE_READ = "people.read"
     PEOPLE_MANAGE = "people.manage"
     ROLES_GRANT = "roles.grant"
@@ -68,6 +70,8 @@ _ROLES_WITH: dict[Right, frozenset[Role]] = {
     Right.RULES_TEST: frozenset({_SECURITY, _ANALYST}),
     Right.RULES_MANAGE: frozenset({_SECURITY}),
     Right.RULES_RELOAD: frozenset({_SECURITY}),
+    Right.INDICATORS_READ: frozenset({_SECURITY, _ANALYST, _OFFICER, _VIEWER}),
+    Right.INDICATORS_MANAGE: frozenset({_SECURITY}),
     Right.PEOPLE_READ: frozenset({_SYSTEM, _SECURITY}),
     Right.PEOPLE_MANAGE: frozenset({_SYSTEM}),
     Right.ROLES_GRANT: frozenset({_SECURITY}),

@@ -8,6 +8,7 @@ from soc_model.alert import AlertState
 from soc_model.asset import AssetClass, AssetKind, AssetState, Importance
 from soc_model.audit import Act
 from soc_model.correlation import CorrelationType, Operator
+from soc_model.indicator import IndicatorKind
 from soc_model.job import JobState
 from soc_model.layer import Layer, Level, Realm
 from soc_model.problem import Problem
@@ -111,7 +112,12 @@ RULE_CHANGES: Mapping[str, str] = MappingProxyType(
 )
 #: The caches whose keys senders choose.
 CACHES: Mapping[str, str] = MappingProxyType(
-    {"values": N_("Values"), "combinations": N_("Combinations"), "event_types": N_("Event types")}
+    {
+        "values": N_("Values"),
+        "combinations": N_("Combinations"),
+        "event_types": N_("Event types"),
+        "indicators": N_("Indicators"),
+    }
 )
 #: What a correlation counts, and how it compares.
 CORRELATIONS: Mapping[str, str] = MappingProxyType(
@@ -149,6 +155,8 @@ JOB_STATES: Mapping[str, str] = MappingProxyType(
 JOB_KINDS: Mapping[str, str] = MappingProxyType(
     {
         "compact_archive": N_("Compact the archive"),
+        "import_indicators": N_("Import indicators"),
+        "remove_indicators": N_("Remove indicators"),
         "fold_sightings": N_("Fold sightings into assets"),
         "prove_rules": N_("Self-proof of rules"),
         "test_rule": N_("Backtest"),
@@ -173,6 +181,19 @@ TACTICS: Mapping[str, str] = MappingProxyType(
         "command-and-control": N_("Command and control"),
         "exfiltration": N_("Exfiltration"),
         "impact": N_("Impact"),
+    }
+)
+INDICATOR_KINDS: Mapping[str, str] = MappingProxyType(
+    {
+        IndicatorKind.DOMAIN: N_("Domain"),
+        IndicatorKind.URL: N_("URL"),
+        IndicatorKind.ADDRESS: N_("Address"),
+        IndicatorKind.NETWORK: N_("Network range"),
+        IndicatorKind.MD5: "MD5",
+        IndicatorKind.SHA1: "SHA-1",
+        IndicatorKind.SHA256: "SHA-256",
+        IndicatorKind.SM3: "SM3",
+        IndicatorKind.EMAIL: N_("E-mail"),
     }
 )
 ASSET_KINDS: Mapping[str, str] = MappingProxyType(
@@ -314,6 +335,8 @@ ACTS: Mapping[str, str] = MappingProxyType(
         Act.RULES_BACK: N_("Rules taken back"),
         Act.RULE_STATE: N_("Rule state changed"),
         Act.OUTBOUND_CALLED: N_("Called another system"),
+        Act.INDICATORS_IMPORTED: N_("Indicators imported"),
+        Act.INDICATORS_REMOVED: N_("Indicators removed"),
         Act.QUARANTINE_REPLAYED: N_("Quarantined records replayed"),
         Act.QUARANTINE_DISCARDED: N_("Quarantined records discarded"),
         Act.AUDIT_READ: N_("Audit record read"),

@@ -20,6 +20,7 @@ from soc_center.canary import lay, own_event
 from soc_center.dear_rules import CostWatch, DearRules, PutAside
 from soc_center.folder import DataFolder
 from soc_center.gauge import Gauge, GaugeFile, done_through, is_running, now_us, read_gauge
+from soc_center.indicator_watch import IndicatorWatch
 from soc_center.life import Life, leash_gone, leashed, say
 from soc_center.processes.detect_worker import Care
 from soc_center.processes.forked_worker import Answer, Caches, Task, Unreadable, Worker
@@ -59,6 +60,7 @@ class Detection:
         self._folder = folder
         self._snapshot = snapshot
         self._zones = ZoneWatch(folder)
+        self._indicators = IndicatorWatch(folder)
         self._quarantine = Quarantine(folder.quarantine)
         self._journal = JournalReader(folder.journal)
         self._log = OutcomeLog.open(folder.outcomes)
@@ -71,7 +73,9 @@ class Detection:
         self.workers: list[Worker] = []
         try:
             self._check_journal()
-            self.workers.extend(Worker(snapshot, self._zones.reference) for _ in range(workers))
+            self.workers.extend(
+                Worker(snapshot, self._zones.reference, self._indicators.indicators) for _ in range(workers)
+            )
         except BaseException:
             self.close()
             raise
@@ -109,7 +113,8 @@ class Detection:
         if self._zones.changed():
             for worker in self.workers:
                 worker.refer(self._zones.reference)
-        running = [worker for worker in self.workers if worker.running]
+        leaving = self._exchange_indicators()
+        running = [worker for worker in self.workers if worker.running and worker is not leaving]
         free = sum(IN_FLIGHT - len(worker.tasks) for worker in running)
         free = min(free, 2 * IN_FLIGHT * len(self.workers) - len(self._order))
         if free <= 0:
@@ -121,6 +126,21 @@ class Detection:
             self._order.append(offset)
             self.dispatched = offset
             min(running, key=lambda worker: len(worker.tasks)).send(Task(offset=offset, blob=blob))
+
+    def _exchange_indicators(self) -> Worker | None:
+        """The one worker that gets no more batches because it decides by a set that is no longer the newest.
+
+        Once it has nothing in hand a fresh process takes its place, and the next is at its turn: every batch is decided
+        whole by one process, which knows one set.
+        """
+        self._indicators.look()
+        newest = self._indicators.indicators
+        for worker in self.workers:
+            if worker.indicators is not newest:
+                if worker.tasks:
+                    return worker
+                worker.renew(newest)
+        return None
 
     def _gather(self) -> None:
         for worker in self.workers:
@@ -238,6 +258,8 @@ class Detection:
             "rule_shares": dict(sorted(self._costs.shares.items(), key=lambda item: -item[1])[:SHOWN_COSTS]),
             "reference": self._zones.reference.id,
             "reference_problem": self._zones.problem,
+            "indicators": self._indicators.indicators.id,
+            "indicators_problem": self._indicators.problem,
         }
 
     def count_on(self, before: Gauge | None) -> None:

@@ -19,6 +19,7 @@ from typing import NamedTuple, NoReturn
 import msgspec
 
 from detection_rules.engine import EngineCounters
+from detection_rules.indicators import NO_INDICATORS, Indicators
 from detection_rules.snapshot import Snapshot
 from soc_center.address import Address
 from soc_center.careful import Kept, process_alone, process_raw
@@ -68,7 +69,13 @@ class Request(NamedTuple):
     blob: bytes
 
 
-def work(requests: int, replies: int, snapshot: Snapshot, reference: Reference) -> NoReturn:
+def work(
+    requests: int,
+    replies: int,
+    snapshot: Snapshot,
+    reference: Reference,
+    indicators: Indicators = NO_INDICATORS,
+) -> NoReturn:
     """Answer every request until the pipe ends.
 
     The kernel ends a worker that computes for too long: a parent that is held up cannot. Waiting is not limited.
@@ -82,7 +89,7 @@ def work(requests: int, replies: int, snapshot: Snapshot, reference: Reference) 
                 reference = Reference(decode_zones(request.blob))
                 continue
             _limit(limit_s)
-            for frame in answers(request, snapshot, reference):
+            for frame in answers(request, snapshot, reference, indicators):
                 end_after(0)
                 _write(replies, frame)
                 limit_s = BATCH_S
@@ -90,7 +97,7 @@ def work(requests: int, replies: int, snapshot: Snapshot, reference: Reference) 
             end_after(0)
             if time.monotonic() >= next_counters:
                 next_counters = time.monotonic() + COUNTERS_S
-                _write(replies, _counters(snapshot))
+                _write(replies, _counters(snapshot, indicators))
     except BrokenPipeError:
         pass
     except BaseException:
@@ -105,7 +112,9 @@ def _limit(seconds: float) -> None:
     compute_at_most(int(2 * seconds))
 
 
-def answers(request: Request, snapshot: Snapshot, reference: Reference) -> Iterator[bytes]:
+def answers(
+    request: Request, snapshot: Snapshot, reference: Reference, indicators: Indicators = NO_INDICATORS
+) -> Iterator[bytes]:
     """The reply frames of one batch; the last is its outcome, or why its blob cannot be read."""
     try:
         batch = _batch(request)
@@ -113,7 +122,7 @@ def answers(request: Request, snapshot: Snapshot, reference: Reference) -> Itera
         reason = str(problem).encode("utf-8", "backslashreplace")
         yield REPLY.pack(Kind.UNREADABLE, len(reason), 0, request.offset, 0) + reason
         return
-    for step in _decided(batch, request, snapshot, reference):
+    for step in _decided(batch, request, snapshot, reference, indicators):
         if isinstance(step, Kept):
             yield REPLY.pack(Kind.KEPT, *step, request.offset, 0)
         elif isinstance(step, Address):
@@ -146,9 +155,12 @@ def _cache(lookups: int, misses: int, evicted: int) -> dict[str, int]:
     return {"hits": lookups - misses, "misses": misses, "evicted": evicted}
 
 
-def _counters(snapshot: Snapshot) -> bytes:
+def _counters(snapshot: Snapshot, indicators: Indicators) -> bytes:
     engine = snapshot.engine
-    body = msgspec.json.encode(Counters(caches=caches(engine.counters()), costs=engine.rule_costs()))
+    told = caches(engine.counters())
+    if indicators.id:
+        told["indicators"] = indicators.counters()
+    body = msgspec.json.encode(Counters(caches=told, costs=engine.rule_costs()))
     return REPLY.pack(Kind.COUNTERS, len(body), 0, 0, 0) + body
 
 
@@ -160,14 +172,14 @@ def _batch(request: Request) -> Batch:
 
 
 def _decided(
-    batch: Batch, request: Request, snapshot: Snapshot, reference: Reference
+    batch: Batch, request: Request, snapshot: Snapshot, reference: Reference, indicators: Indicators
 ) -> Iterator[Address | Kept | Outcome]:
     if request.care is Care.AS_USUAL:
-        yield process(batch, snapshot, reference)
+        yield process(batch, snapshot, reference, indicators)
     elif request.care is Care.ALONE:
-        yield from process_alone(batch, snapshot, request.raw, reference)
+        yield from process_alone(batch, snapshot, request.raw, reference, indicators)
     else:
-        yield process_raw(batch, snapshot, reference)
+        yield process_raw(batch, snapshot, reference, indicators)
 
 
 def _next(requests: int) -> Request | None:

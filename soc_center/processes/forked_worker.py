@@ -17,6 +17,7 @@ from typing import NamedTuple, NoReturn
 
 import msgspec
 
+from detection_rules.indicators import NO_INDICATORS, Indicators
 from detection_rules.snapshot import Snapshot
 from soc_center.address import NOBODY, Address
 from soc_center.limits import die_with_parent, limit_growth, lower
@@ -67,9 +68,12 @@ Caches = dict[str, dict[str, int]]
 class Worker:
     """One place for a forked worker; ``tasks`` by offset, in the order in which they were sent."""
 
-    def __init__(self, snapshot: Snapshot, reference: Reference = NO_REFERENCE) -> None:
+    def __init__(
+        self, snapshot: Snapshot, reference: Reference = NO_REFERENCE, indicators: Indicators = NO_INDICATORS
+    ) -> None:
         self._snapshot = snapshot
         self._reference = reference
+        self.indicators = indicators  # by which the process now in this place decides, for as long as it lives
         self.tasks: OrderedDict[int, Task] = OrderedDict()
         self.falls = 0  # in a row, without any answer between
         self.caches: Caches = {}  # as it last told, since its start
@@ -90,7 +94,7 @@ class Worker:
         parent = os.getpid()
         self.pid = os.fork()
         if self.pid == 0:
-            _be_worker(request_read, reply_write, self._snapshot, self._reference, parent)
+            _be_worker(request_read, reply_write, self._snapshot, self._reference, self.indicators, parent=parent)
         self.running = True
         os.close(request_read)
         os.close(reply_write)
@@ -118,6 +122,13 @@ class Worker:
             zones = encode_zones(reference)
             self._unsent.append(memoryview(REQUEST.pack(len(zones), 0, Care.REFERENCE, 0) + zones))
             self._flush()
+
+    def renew(self, indicators: Indicators) -> None:
+        """Fork a fresh process that decides by these indicators; only while there is no batch in hand."""
+        if self.running:
+            self.end()
+        self.indicators = indicators
+        self.start()
 
     def _queue(self, task: Task) -> None:
         head = REQUEST.pack(len(task.blob), task.offset, task.care, len(task.raw))
@@ -216,12 +227,14 @@ class Worker:
         return os.waitpid(self.pid, 0)[1]
 
 
-def _be_worker(requests: int, replies: int, snapshot: Snapshot, reference: Reference, parent: int) -> NoReturn:
+def _be_worker(
+    requests: int, replies: int, snapshot: Snapshot, reference: Reference, indicators: Indicators, *, parent: int
+) -> NoReturn:
     """In the child: never returns, whatever goes wrong; the code after the fork is the parent's."""
     try:
         _only(requests, replies)
         _confine(parent)
-        work(3, 4, snapshot, reference)
+        work(3, 4, snapshot, reference, indicators)
     except BaseException:
         traceback.print_exc()
     finally:

@@ -65,11 +65,11 @@ class Trap:
         return self._real.parse(records, context, wanted)
 
 
-def trapped_detect(groups: Sequence[Located], snapshot: Snapshot, offset: int, received: int) -> Outcome:
+def trapped_detect(groups: Sequence[Located], snapshot: Snapshot, offset: int, received: int, **more: Any) -> Outcome:
     """The real thing, but some events stop whoever matches them."""
     if any(fields.get("uid") == "match" for located in groups for fields in located.group.fields):
         os._exit(9)
-    return REAL_DETECT(groups, snapshot, offset, received)
+    return REAL_DETECT(groups, snapshot, offset, received, **more)
 
 
 REAL_DETECT = pipeline.detect
