@@ -82,6 +82,14 @@ class Declaration(NamedTuple):
     lists: tuple[NamedList, ...] = ()
     texts: tuple[str, ...] = ()
 
+    @property
+    def as_written(self) -> bool:
+        """Whether every value it makes is a part of one in its JSON record: no words, no joins, no text of objects."""
+        picks = [pick for several in self.fields.values() for pick in several]
+        return (
+            self.reading.kind == "json" and not self.lists and not self.texts and all(one.as_written for one in picks)
+        )
+
 
 def read_declaration(path: Path) -> Declaration:
     """The declaration in a file; raises ``Problem`` with file and line for what is wrong in it."""

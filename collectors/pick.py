@@ -31,6 +31,12 @@ class Pick(NamedTuple):
         return self[1:] == _PLAIN
 
     @property
+    def as_written(self) -> bool:
+        """Whether the value is the field's own or a part of it, as it is written there."""
+        made = self.join is not None or self.words or self.otherwise is not None or self.absent is not None
+        return not made and not self.blank and self.part != "host"  # a host name's case is changed
+
+    @property
     def fields(self) -> tuple[str, ...]:
         """The fields that it reads."""
         return (self.field, *self.more)

@@ -110,6 +110,24 @@ def test_wrong_declarations_are_told_with_their_line(text, said, tmp_path):
     assert "wrong.yml:3" in str(told.value)
 
 
+@pytest.mark.parametrize(
+    ("text", "written"),
+    [
+        ("fields: {a: b, c: {field: d, after: '#'}}", True),
+        ("fields: {a: {field: b, words: {'0': ok}}}", False),
+        ("fields: {a: {fields: [b, c], join: ' '}}", False),
+        ("fields: {a: {field: b, absent: none}}", False),
+        ("texts: [o]", False),
+        ("lists: [{at: a, name: b}]", False),
+        ("read: {as: pairs}", False),
+    ],
+)
+def test_a_declaration_knows_whether_its_values_stand_in_the_record(text, written, tmp_path):
+    path = tmp_path / "made.yml"
+    path.write_text(HEAD + text, "utf-8")
+    assert load_declared(path).declaration.as_written is written
+
+
 def test_a_field_is_made_only_where_it_is_asked_for(tmp_path):
     path = tmp_path / "made.yml"
     path.write_text(HEAD + "fields: {a: b, c: d}\nheader: {message: a}\ntexts: [o]\n", "utf-8")
