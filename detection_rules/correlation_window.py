@@ -20,6 +20,7 @@ from soc_model.layer import Layer, Realm
 
 SECOND_US = 1_000_000
 GROUP_BYTES, SECOND_BYTES = 1_500, 250
+BLOCK_S = 64
 
 
 class FrozenSpell(msgspec.Struct, frozen=True, kw_only=True, array_like=True):
@@ -137,6 +138,8 @@ class Windows:
         self.due = 0
         self.gone: list[str] = []
         self.size_bytes = self._seconds_bytes = 0
+        self._sketched = False
+        self._blocks: dict[int, list[Tallies]] = {}
         self.grows = only_grows(correlation)
 
     def add(self, one: Partial, clock: int) -> int:
@@ -149,6 +152,8 @@ class Windows:
         self._seconds_bytes -= tally.size_bytes()
         tally.add_partial(one, self.correlation.type)
         self._seconds_bytes += tally.size_bytes()
+        self._sketched = self._sketched or tally.sketch is not None
+        self._blocks.pop(one.second // BLOCK_S, None)
         self.dirty.add(one.second)
         self.entities = one.entities or self.entities
         if (spell := self._spell_over(one.second)) is not None:
@@ -255,6 +260,7 @@ class Windows:
             second = windows.seconds[at] = Second(seen)
             windows.order.append(at)
             second.tallies = thaw_tallies(tallies, correlation.type)
+            windows._sketched |= any(tally.sketch is not None for tally in second.tallies.values())
             windows._seconds_bytes += SECOND_BYTES + sum(tally.size_bytes() for tally in second.tallies.values())
         windows.spells = [Spell.thaw(spell, correlation) for spell in frozen.spells]
         return windows
@@ -284,10 +290,27 @@ class Windows:
     def _backwards(self, end: int, beyond: int | None = None) -> Iterator[Tallies]:
         """The tallies of the window that ends at ``end``, latest first."""
         begin = (end if beyond is None else beyond) - self.correlation.timespan_s + 1
-        for index in range(bisect_right(self.order, end) - 1, -1, -1):
-            if self.order[index] < begin:
-                return
-            yield self.seconds[self.order[index]].tallies
+        index = bisect_right(self.order, end) - 1
+        while index >= 0 and (second := self.order[index]) >= begin:
+            block = second // BLOCK_S
+            if self._sketched and begin <= block * BLOCK_S and (block + 1) * BLOCK_S <= end:
+                yield from self._block(block)
+                index = bisect_left(self.order, block * BLOCK_S) - 1
+            else:
+                yield self.seconds[second].tallies
+                index -= 1
+
+    def _block(self, block: int) -> list[Tallies]:
+        """The tallies of a block of seconds, the sketches among them as one: adding up thousands takes a second."""
+        if block not in self._blocks:
+            begin, end = (bisect_left(self.order, at * BLOCK_S) for at in (block, block + 1))
+            parts = [self.seconds[second].tallies for second in self.order[begin:end]]
+            plain = [{rule: one} for part in parts for rule, one in part.items() if one.sketch is None]
+            together: Tallies = {}
+            for one in (one for part in parts for one in part.values() if one.sketch is not None):
+                add_tallies(together, {"": one}, self.correlation.type)
+            self._blocks[block] = [together, *plain]
+        return self._blocks[block]
 
     def _ends_after(self, dirty: list[int]) -> list[int]:
         """The seconds at which windows end that see one of the touched seconds, where any of them can hold."""
@@ -349,6 +372,7 @@ class Windows:
     def _drop(self, oldest: int) -> None:
         for second in self.order[:oldest]:
             gone = self.seconds.pop(second)
+            self._blocks.pop(second // BLOCK_S, None)
             self._seconds_bytes -= SECOND_BYTES + sum(tally.size_bytes() for tally in gone.tallies.values())
         del self.order[:oldest]
 

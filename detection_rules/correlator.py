@@ -226,7 +226,8 @@ class _Step:
             self._judge(key, windows)
 
     def close_due(self) -> None:
-        """Close, settle and forget what is due by the clock, and hand on what that brings."""
+        """Close, settle and forget what is due by the clock, earliest first, and hand on what that brings."""
+        self._fire()
         queue, groups = self._all._queue, self._all._groups
         while queue and queue[0][0] <= self._clock:
             due, key = heapq.heappop(queue)
@@ -239,7 +240,7 @@ class _Step:
                 self._changed = True
             else:
                 self._judge(key, windows)
-        self._fire()
+                self._fire()  # before what it hands on to is due itself, however far the clock has jumped
 
     def finish(self) -> None:
         """Close everything: first what builds on events alone, so that what builds on that is whole when it closes."""

@@ -9,6 +9,7 @@ on the disk before the cursor passes them, so none is made again, perhaps by oth
 import time
 from collections import Counter
 from collections.abc import Sequence
+from itertools import takewhile
 from typing import Any
 
 from detection_rules.correlator import Changes
@@ -32,6 +33,7 @@ SHOWN_RULES = 200
 TICK_S = 0.1
 IDLE_S = 1.0
 READ = 256
+SPAN_US = 1_000_000
 
 
 class FoundByRule:
@@ -83,6 +85,11 @@ class Ticks:
         return bool(deltas)
 
 
+def together(heads: list[Outcome]) -> list[Outcome]:
+    """The first of them that were received within a second: a tick has one clock, by which events are late."""
+    return list(takewhile(lambda one: one.received <= heads[0].received + SPAN_US, heads))
+
+
 def triage(folder: DataFolder, settings: Settings) -> None:
     """Fold outcomes into alerts until SIGTERM or the end of the supervisor."""
     life = Life(folder.run, "triage")
@@ -93,9 +100,12 @@ def triage(folder: DataFolder, settings: Settings) -> None:
     journal = JournalReader(folder.journal)
     ticks = Ticks(state)
     say(f"triage: from offset {ticks.cursor}")
+    waiting: list[Outcome] = []
     while not life.stopping:
         began = time.monotonic()
-        heads = reader.heads(ticks.cursor, READ)
+        waiting = waiting or reader.heads(ticks.cursor, READ)
+        heads = together(waiting)
+        waiting, full = waiting[len(heads) :], len(waiting) == READ
         alerted = False
         if heads:
             reader.sync()
@@ -108,7 +118,7 @@ def triage(folder: DataFolder, settings: Settings) -> None:
         if gauge.due:
             gauge.set(cursor=ticks.cursor, **ticks.found.values(), **ticks.correlating.values())
         life.wait(0.0 if heads else IDLE_S)
-        if 0 < len(heads) < READ:
+        if heads and not waiting and not full:
             time.sleep(max(0.0, TICK_S - (time.monotonic() - began)))
     reader.close()
     journal.close()

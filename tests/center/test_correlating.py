@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from soc_center import correlating
-from soc_center.processes.triage import Ticks
+from soc_center.processes.triage import Ticks, together
 from soc_model.correlation import Correlation, CorrelationType, Operator
 from soc_model.layer import Realm
 from soc_model.outcome import Outcome
@@ -119,6 +119,13 @@ def test_windows_that_cannot_be_read_begin_anew(state: State, capsys: pytest.Cap
     assert ticks.correlating.values()["correlation_groups"] == 0
     ticks.take(stream()[4:5])
     assert [whole for whole, _ in state.correlation_steps()] == [True]
+
+
+def test_a_tick_takes_what_was_received_within_a_second_and_never_skips() -> None:
+    received = [10.0, 10.5, 11.0, 11.5, 10.2]
+    heads = [msgspec.structs.replace(stream()[0], offset=n, received=at(each)) for n, each in enumerate(received)]
+    assert [one.offset for one in together(heads)] == [0, 1, 2]
+    assert together([]) == []
 
 
 def test_a_tick_without_correlations_writes_no_step(state: State) -> None:

@@ -93,6 +93,13 @@ def test_guessing_then_success_is_told_once_the_guessing_is_settled() -> None:
     assert not guessing.raises_alert
 
 
+def test_a_clock_that_jumps_still_hands_on_what_was_settled_before_it_forgets() -> None:
+    fed = Fed(grace_s=3)
+    rules = [FIVE, msgspec.structs.replace(THEN, rules=("success", "five"), timespan_s=10)]
+    fed.feed(outcome(1, rules, [*failed(0, rule="success"), *failed(1, 2, 3, 4, 5)]))
+    assert [one.rule.id for one in fed.step(fed.correlator.passing(at(10_000))).deltas] == ["then"]
+
+
 @pytest.mark.parametrize("generate", [True, False])
 def test_a_base_correlation_raises_alerts_of_its_own_only_with_generate(*, generate: bool) -> None:
     fed = Fed()
@@ -145,6 +152,22 @@ def test_more_values_than_are_kept_exactly_are_estimated_and_said_to_be() -> Non
     assert episode.approximate
     assert episode.count == 1_000
     assert abs(episode.figure - 1_000) < 60
+
+
+def test_sketches_of_a_long_window_are_added_up_block_by_block_to_the_same() -> None:
+    many = msgspec.structs.replace(
+        FIVE, type=CorrelationType.VALUE_COUNT, fields=("n",), timespan_s=300, conditions=((Operator.GTE, 700),)
+    )
+    fed = Fed()
+    for offset, second in enumerate([*range(0, 190, 3), 195], 1):
+        names = [f"{second // 100}-{n}" for n in range(300)] if second < 195 else [f"new-{n}" for n in range(200)]
+        (one,) = emitted([many], failed(second))
+        partial = msgspec.structs.replace(one, values=dict.fromkeys(names, 1), count=len(names))
+        changes = fed.feed(msgspec.structs.replace(outcome(offset, [many], failed(second)), partials=[partial]))
+        assert bool(changes.episodes) is (second == 195)
+    (episode,) = fed.episodes.values()
+    assert episode.count == 64 * 300 + 200
+    assert abs(episode.figure - 800) < 50
 
 
 def test_a_changed_rule_begins_anew_and_a_removed_one_is_no_more() -> None:

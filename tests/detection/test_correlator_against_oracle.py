@@ -78,6 +78,16 @@ def rules(draw: st.DrawFn, kind: CorrelationType | None) -> list[Correlation]:
     return [own, upper]
 
 
+def in_time(arriving: list[tuple[Event, int]]) -> list[list[tuple[Event, int]]]:
+    """The same in parts, each of which is received before its first event is later than the grace."""
+    parts: list[list[tuple[Event, int]]] = []
+    for event, delay in arriving:
+        if not parts or event.at + delay - min(one.at for one, _ in parts[-1]) > GRACE_S * SECOND_US:
+            parts.append([])
+        parts[-1].append((event, delay))
+    return parts
+
+
 @st.composite
 def streams(draw: st.DrawFn, kind: CorrelationType | None) -> Stream:
     """Events in an order in which none is later than the grace, cut into batches."""
@@ -85,7 +95,7 @@ def streams(draw: st.DrawFn, kind: CorrelationType | None) -> Stream:
     late = draw(st.lists(st.integers(0, GRACE_S * SECOND_US), min_size=len(plain), max_size=len(plain)))
     arriving = sorted(zip(plain, late, strict=True), key=lambda pair: pair[0].at + pair[1])
     cuts = [0, *sorted(draw(st.lists(st.integers(0, len(plain)), max_size=12))), len(plain)]
-    parts = [arriving[begin:end] for begin, end in pairwise(cuts) if begin < end]
+    parts = [part for begin, end in pairwise(cuts) for part in in_time(arriving[begin:end])]
     received = [max(event.at + delay for event, delay in part) for part in parts]
     return Stream(draw(rules(kind)), [[event for event, _ in part] for part in parts], received)
 
