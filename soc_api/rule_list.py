@@ -10,6 +10,7 @@ from soc_api.rule_services import RuleServices
 from soc_model.layer import Level, Realm
 from soc_model.problem import Problem
 from soc_model.rule_entry import RuleEntry, RuleWhole, Standing
+from soc_model.rule_proof import RuleProof
 from soc_model.rule_state import RuleDecision, RuleOrigin, RuleState
 from soc_model.scope import Scope
 
@@ -59,12 +60,15 @@ class RuleDay(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class RuleDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """One rule whole: its row, text and card, what was decided of it, what it found by day (the last 30)."""
+    """One rule whole: its row, text and card, what was decided of it, what it found by day (the last 30), its last
+    self-proof, and its own share of detection's time (1 is all of it)."""
 
     row: RuleRow
     whole: RuleWhole
     decisions: list[RuleDecision]
     days: list[RuleDay]
+    proof: RuleProof | None = None
+    share: float = 0.0
 
 
 def list_rules(
@@ -95,6 +99,8 @@ def rule_detail(rules: RuleServices, scope: Scope, rule_id: str, now: int) -> Ru
         whole=whole,
         decisions=list(rules.decisions.decisions(rule_id)),
         days=_days(rules, scope, rule_id, now),
+        proof=rules.proofs().get(rule_id),
+        share=rules.shares().get(rule_id, 0.0),
     )
 
 

@@ -7,6 +7,7 @@ from typing import Protocol
 from soc_model.person import Actor
 from soc_model.rule_entry import CatalogueHead, RuleEntry, RuleWhole
 from soc_model.rule_library import LibraryState, LibraryVersion
+from soc_model.rule_proof import RuleProof
 from soc_model.rule_state import RuleDecision, RuleHour, RuleState
 from soc_model.scope import Scope
 
@@ -44,7 +45,8 @@ class Decide(Protocol):
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RuleServices:
     """``confirm`` takes the version and its SHA-256, so that what runs is what was looked at; ``back`` a version, or
-    None for the one before. All of them keep an entry of the audit record, and may raise Problem."""
+    None for the one before. All of them keep an entry of the audit record, and may raise Problem. ``proofs`` and
+    ``shares`` are by rule id: its last self-proof, and its own share of detection's time (those that have any)."""
 
     catalogue: Catalogue
     decisions: Decisions
@@ -54,3 +56,5 @@ class RuleServices:
     confirm: Callable[[int, str, Actor], LibraryVersion]
     refuse: Callable[[int, Actor], LibraryVersion]
     back: Callable[[int | None, Actor], int]
+    proofs: Callable[[], Mapping[str, RuleProof]]
+    shares: Callable[[], Mapping[str, float]]

@@ -11,7 +11,6 @@ from typing import Protocol
 
 import msgspec
 
-from detection_rules.coverage import CoveringRule
 from soc_api.job_services import JobServices
 from soc_api.rule_services import RuleServices
 from soc_model.alert import Alert, AlertState, OutboxItem
@@ -147,7 +146,6 @@ class Services:
     ``wait_for_outbox`` returns when new outbox rows may exist; being late costs a poll, never a row. ``hosts`` are the
     host names (without port) this app answers to. ``link_command`` is what makes a new sign-in link on the terminal.
     ``reload_rules`` has the rules read again soon; it is told who asks.
-    ``covering_rules`` are the rules that run, as ATT&CK coverage needs them.
     ``box`` seals the secrets of one-time codes.
     ``scraper`` may read ``/metrics`` without a session; None: nobody may.
     """
@@ -161,7 +159,6 @@ class Services:
     sources: Callable[[Scope], Sequence[SourceReport]]
     source_settings: Callable[[], Sequence[Source]]
     health: Callable[[], Health]
-    covering_rules: Callable[[], Sequence[CoveringRule]]
     reload_rules: Callable[[str], None]
     wait_for_outbox: Callable[[], Awaitable[object]]
     now: Callable[[], int]

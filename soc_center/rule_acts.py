@@ -1,10 +1,13 @@
 """What people do with rules in the console: decided in the state database, then taken over by detection."""
 
+from collections.abc import Mapping
 from functools import partial
+from pathlib import Path
 
 from soc_api.rule_services import RuleServices
 from soc_center.folder import DataFolder
-from soc_center.gauge import now_us
+from soc_center.gauge import now_us, read_gauge
+from soc_center.proof_file import ProofFile
 from soc_center.rule_library import RuleLibrary
 from soc_center.rule_states import write_states
 from soc_model.audit import Act
@@ -60,4 +63,13 @@ def rule_services(folder: DataFolder, state: State) -> RuleServices:
         confirm=acts.confirm,
         refuse=acts.refuse,
         back=acts.back,
+        proofs=ProofFile(folder.rule_proofs).proofs,
+        shares=lambda: _shares(folder.run),
     )
+
+
+def _shares(run: Path) -> Mapping[str, float]:
+    """What detection tells of its dearest rules; nothing where it does not run."""
+    gauge = read_gauge(run, "detect")
+    found: Mapping[str, float] = gauge.values.get("rule_shares", {}) if gauge is not None else {}
+    return found

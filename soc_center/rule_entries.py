@@ -78,6 +78,7 @@ def _whole(
         kind=next((kind for kind in ("correlation", "filter") if kind in document.data), "rule"),
         reason=reason,
         no_source=where in silent,
+        techniques=tuple(tag for tag in card.tags if tag.lower().startswith("attack.t")),
     )
     return RuleWhole(entry=entry, text=document.text, card=card)
 

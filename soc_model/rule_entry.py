@@ -25,6 +25,7 @@ class RuleEntry(msgspec.Struct, frozen=True, kw_only=True):
     """``state`` is the one detection knows, ``first_state`` the one it has where nobody decides.
 
     ``no_source``: it runs, but no configured source can feed it. ``needs`` names what the site must fill in first.
+    ``techniques`` are its tags that name techniques of ATT&CK (``attack.t1059.001``).
     ``layer`` is the folder of a rule of ours, empty for others.
     """
 
@@ -48,6 +49,7 @@ class RuleEntry(msgspec.Struct, frozen=True, kw_only=True):
     reason: str = ""
     no_source: bool = False
     needs: tuple[str, ...] = ()
+    techniques: tuple[str, ...] = ()
 
     @property
     def logsource(self) -> str:

@@ -13,6 +13,7 @@ from soc_model.job import JobState
 from soc_model.layer import Layer, Level, Realm
 from soc_model.problem import Problem
 from soc_model.right import Role
+from soc_model.rule_proof import Canary
 from soc_model.rule_state import RuleOrigin, RuleState
 from soc_model.sighting import Relation
 from soc_model.source import Trust
@@ -161,6 +162,14 @@ JOB_KINDS: Mapping[str, str] = MappingProxyType(
         "prove_rules": N_("Self-proof of rules"),
         "test_rule": N_("Backtest"),
         "tidy_state": N_("Tidy the state"),
+    }
+)
+#: What became of a rule's own sample when it was sent through the center.
+CANARIES: Mapping[str, str] = MappingProxyType(
+    {
+        Canary.FIRED: N_("fired"),
+        Canary.SILENT: N_("sent, and nothing came of it"),
+        Canary.NONE: N_("carries no sample of its own"),
     }
 )
 #: The tactics of MITRE ATT&CK by short name.

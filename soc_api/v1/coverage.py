@@ -5,11 +5,13 @@ from typing import Annotated
 
 from fastapi import APIRouter, Request, Response
 
-from detection_rules.coverage import Coverage, coverage, navigator_layer, read_table
+from detection_rules.coverage import Coverage, CoveringRule, coverage, navigator_layer, read_table
 from soc_api.access import services_of
 from soc_api.answers import answers, json_answer
 from soc_api.rights import needs
+from soc_api.services import Services
 from soc_model.right import Right
+from soc_model.rule_entry import Standing
 from soc_model.session import Session
 
 router = APIRouter(prefix="/coverage", tags=["rules"])
@@ -37,4 +39,13 @@ def coverage_for(request: Request, session: Session) -> Coverage:
     """The coverage with the alerts that the person may see."""
     services = services_of(request)
     alerts = {rule: count for rule, (count, _) in services.state.rule_alerts(session.scope).items()}
-    return coverage(TABLE, services.covering_rules(), alerts)
+    return coverage(TABLE, covering_rules(services), alerts)
+
+
+def covering_rules(services: Services) -> list[CoveringRule]:
+    """The rules that run, as coverage needs them."""
+    return [
+        CoveringRule(id=one.id, title=one.title, tags=one.techniques, live=not one.no_source)
+        for one in services.rules.catalogue.entries()
+        if one.standing is Standing.RUNS
+    ]

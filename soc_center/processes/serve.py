@@ -104,7 +104,6 @@ def services(place: Place, queries: QueryClient, bell: OutboxBell) -> Services:
         ),
         source_settings=lambda: settings.sources,
         health=lambda: health(folder),
-        covering_rules=lambda: [],
         reload_rules=lambda person: ask(folder.run, person),
         wait_for_outbox=bell.wait,
         now=now_us,

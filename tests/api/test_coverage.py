@@ -5,11 +5,12 @@ from collections.abc import Callable
 import pytest
 from starlette.testclient import TestClient
 
-from detection_rules.coverage import CoveringRule
 from soc_model.layer import Realm
 from soc_model.right import Role
+from soc_model.rule_entry import Standing
 from soc_model.scope import Scope
 from soc_store.state import AlertFilter
+from tests.api.rule_world import a_rule, list_them
 from tests.api.test_console_pages import Elements
 from tests.api.world import HOSTILE, World, seed
 
@@ -19,14 +20,16 @@ ANYWHERE = Scope(units=None, realms=frozenset(Realm))
 
 @pytest.fixture
 def covered(world: World) -> World:
-    """A seeded center: one rule fired, one is fed, one has no source."""
+    """A seeded center: one rule fired, one is fed, one has no source, one does not run."""
     seed(world, 20)
     fired = world.state.alerts(ANYWHERE, AlertFilter(), "last_seen", 1, None).alerts[0].rule.id
-    world.covering[:] = [
-        CoveringRule(id=fired, title=HOSTILE, tags=("attack.t1059.001",), live=True),
-        CoveringRule(id="fed", title="fed", tags=("attack.t1110",), live=True),
-        CoveringRule(id="dry", title="dry", tags=("attack.t1485", "attack.t9999"), live=False),
+    rules = [
+        a_rule(fired, title=HOSTILE, techniques=("attack.t1059.001",)),
+        a_rule("fed", techniques=("attack.t1110",)),
+        a_rule("dry", techniques=("attack.t1485", "attack.t9999"), no_source=True),
+        a_rule("off", techniques=("attack.t1486",), standing=Standing.IDLE),
     ]
+    list_them(world, rules)
     return world
 
 

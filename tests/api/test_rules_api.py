@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+import msgspec
 import pytest
 from fastapi.testclient import TestClient
 
@@ -12,6 +13,7 @@ from soc_center.rule_states import read_states
 from soc_center.system import SYSTEM
 from soc_model.layer import Realm
 from soc_model.right import Role
+from soc_model.rule_proof import Canary, ProofReport, RuleProof
 from soc_model.rule_state import RuleState
 from tests.api.conftest import a_client
 from tests.api.rule_world import SSH, list_them, stage_update
@@ -204,3 +206,14 @@ def test_without_a_catalogue_the_pages_say_so(world: World, signed_in: Client) -
     assert "No rules have been read yet" in client.get("/rules").text
     assert client.get("/rules/x").status_code == 404
     assert client.get("/api/v1/rules").json() == {"rules": [], "total": 0, "cursor": None}
+
+
+def test_a_rule_shows_its_self_proof(world: World, signed_in: Client) -> None:
+    proof = RuleProof(rule_id=SSH, live=True, seen=7, missing=("CommandLine",), canary=Canary.SILENT)
+    report = ProofReport(at=1, hours=24, proofs=[proof])
+    before = signed_in().get(f"/rules/{SSH}").text
+    DataFolder(world.folder).rule_proofs.write_bytes(msgspec.json.encode(report))
+    after = signed_in().get(f"/rules/{SSH}").text
+    assert "Not proved yet" in before
+    assert "<code>CommandLine</code>" in after
+    assert "nothing came of it" in after

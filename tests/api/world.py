@@ -13,7 +13,6 @@ import msgspec
 import pyotp
 from argon2 import PasswordHasher
 
-from detection_rules.coverage import CoveringRule
 from risk_assessment.fold import fold, spoken_of
 from risk_assessment.room import Room
 from soc_api.job_services import JobServices
@@ -72,7 +71,6 @@ class World:
     findings: list[Finding] = field(default_factory=list)
     sources: list[Source] = field(default_factory=list)
     reports: list[SourceReport] = field(default_factory=list)
-    covering: list[CoveringRule] = field(default_factory=list)
     reloads: list[str] = field(default_factory=list)
     bell: asyncio.Event | None = None
     loop: asyncio.AbstractEventLoop | None = None
@@ -96,7 +94,6 @@ class World:
             "sources": lambda scope: [each for each in self.reports if self._seen(scope, each.source_id)],
             "source_settings": lambda: self.sources,
             "health": lambda: a_health(self.now_us),
-            "covering_rules": lambda: self.covering,
             "reload_rules": self.reloads.append,
             "wait_for_outbox": self._wait,
             "now": self.now,

@@ -9,7 +9,7 @@ from detection_rules.coverage import Coverage, TechniqueCoverage, superseded
 from soc_api.access import services_of
 from soc_api.console.console import Console
 from soc_api.rights import needs
-from soc_api.v1.coverage import TABLE, coverage_for
+from soc_api.v1.coverage import TABLE, coverage_for, covering_rules
 from soc_model.right import Right
 from soc_model.session import Session
 
@@ -60,5 +60,5 @@ def _columns(found: Coverage, shown: list[TechniqueCoverage]) -> list[tuple[str,
 def _rules_of(request: Request, chosen: TechniqueCoverage | None) -> list[Any]:
     """The rules of a technique, those that nothing feeds last."""
     named = set(chosen.rule_ids) if chosen is not None else set()
-    rules = [rule for rule in services_of(request).covering_rules() if rule.id in named]
+    rules = [rule for rule in covering_rules(services_of(request)) if rule.id in named]
     return sorted(rules, key=lambda rule: (not rule.live, rule.title))
