@@ -56,7 +56,7 @@ def _parse(data: dict[str, Any]) -> ParsedCorrelation:
     kind, rules = _kind(section.get("type")), _texts(section, "rules", MAX_RULES)
     if not rules:
         raise RuleError("correlation.rules: names no rule")
-    condition = _condition(section.get("condition"), kind, len(rules))
+    condition = _condition(section.get("condition"), kind)
     return ParsedCorrelation(
         head=head,
         type=kind,
@@ -107,10 +107,10 @@ def _timespan(value: Any) -> int:
     return seconds
 
 
-def _condition(value: Any, kind: CorrelationType, rules: int) -> Mapping[str, Any]:
-    """The condition as a mapping; of a temporal correlation without one, that all its rules fired."""
+def _condition(value: Any, kind: CorrelationType) -> Mapping[str, Any]:
+    """The condition as a mapping; a temporal correlation needs none: all its rules must fire."""
     if value is None and kind in _TEMPORAL:
-        return {Operator.GTE.value: rules}
+        return {}
     if isinstance(value, str):
         raise RuleError("correlation.condition: a condition written as text is not part of Sigma 2.1")
     if not isinstance(value, Mapping):
@@ -123,6 +123,8 @@ def _condition(value: Any, kind: CorrelationType, rules: int) -> Mapping[str, An
 
 def _conditions(condition: Mapping[str, Any], kind: CorrelationType, rules: int) -> Conditions:
     found = tuple((operator, _number(condition, operator)) for operator in Operator if operator in condition)
+    if kind in _TEMPORAL and not condition:
+        return ()
     if len(found) not in (1, 2):
         raise RuleError("correlation.condition: one comparison, or two for a range")
     if kind is CorrelationType.TEMPORAL_ORDERED and found not in (((Operator.GTE, rules),), ((Operator.EQ, rules),)):

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from detection_rules.correlation_parse import ParsedCorrelation
-from detection_rules.references import References, document_id, key_of
+from detection_rules.references import References, document_id
 from detection_rules.rule import CorrelationRule, Rule, RuleDocument
 from detection_rules.rule_card import digest_of, rule_card
 from detection_rules.sigma_parse import RuleError
@@ -105,9 +105,11 @@ class CorrelationSet:
     def _check_groups(self, correlation: Correlation) -> None:
         """What a correlation finds has the fields that it groups by, and no others."""
         for base in correlation.rules:
-            below = self.found.get(key_of(base))
-            for name in (*correlation.group_by, *correlation.fields) if below else ():
-                if below and correlation.field_of(base, name) not in below.correlation.group_by:
+            below = self.found.get(base)
+            if below is None:
+                continue
+            for name in (*correlation.group_by, *correlation.fields):
+                if correlation.field_of(base, name) not in below.correlation.group_by:
                     about = f"{name!r} is not in the group-by of the correlation {below.card.title!r}"
                     raise RuleError(f"correlation.group-by: {about}, which is all that is known of what it finds")
 

@@ -56,7 +56,7 @@ class Kept:
 
     def __init__(self, snapshot: Snapshot, keep: int, partials: Partials) -> None:
         self._snapshot, self._keep, self._partials = snapshot, keep, partials
-        self._silent = frozenset(number for number in snapshot.bases if not snapshot.rules[number].alerts)
+        self._silent = frozenset(number for number in snapshot.contributions if not snapshot.rules[number].alerts)
         self._of_rule: Counter[int] = Counter()
         self._keys: set[str] = set()
         self.findings: list[Finding] = []
@@ -64,7 +64,7 @@ class Kept:
 
     def add_all(self, located: Located) -> int:
         """Take what the rules find in a group; how much that is."""
-        found, bases, takers = 0, self._snapshot.bases, self._partials.takers(located)
+        found, bases, takers = 0, self._snapshot.contributions, self._partials.takers(located)
         for index, rules in enumerate(self._snapshot.engine.match(located.group)):
             for number in rules:
                 if number in bases:

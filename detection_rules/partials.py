@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from typing import Any, TypeAlias
 
 from detection_rules.column_matcher import number_of
-from detection_rules.correlation_base import Base
+from detection_rules.contribution import Contribution
 from detection_rules.event_values import ENTITIES, fields_of, header_of, present, short_text
 from detection_rules.predicate import elements, text_of
 from detection_rules.sketch import Distinct, Spread
@@ -93,11 +93,11 @@ class Partials:
 
     def __init__(self, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
-        self._sums: dict[tuple[str, str, Side], tuple[Base, Sums]] = {}
+        self._sums: dict[tuple[str, str, Side], tuple[Contribution, Sums]] = {}
 
     def takers(self, located: Located) -> "Takers":
         """What takes the events of one group, by the number of the rule that fired."""
-        return Takers(self._snapshot.bases, located, self._sums)
+        return Takers(self._snapshot.contributions, located, self._sums)
 
     def partials(self) -> list[Partial]:
         """All of them, in the order in which their first event came."""
@@ -119,9 +119,9 @@ class Takers(dict[int, list["Taker"]]):
 
     def __init__(
         self,
-        bases: dict[int, tuple[Base, ...]],
+        bases: dict[int, tuple[Contribution, ...]],
         located: Located,
-        sums: dict[tuple[str, str, Side], tuple[Base, Sums]],
+        sums: dict[tuple[str, str, Side], tuple[Contribution, Sums]],
     ) -> None:
         super().__init__()
         self._bases, self._located, self._sums = bases, located, sums
@@ -141,7 +141,7 @@ class Taker:
 
     __slots__ = ("_at", "_count", "_event_ids", "_fields", "_group", "_located", "_sums")
 
-    def __init__(self, base: Base, located: Located, sums: Sums) -> None:
+    def __init__(self, base: Contribution, located: Located, sums: Sums) -> None:
         self._located, self._sums = located, sums
         self._at, self._event_ids = located.at, located.event_ids
         self._group = [_reader(names, located) for names in base.group]
@@ -227,7 +227,7 @@ def _spread_numbers(into: Sum, values: list[Any]) -> bool:
     return _numbers(into, values, spread=True)
 
 
-def _partial(base: Base, side: Side, group: tuple[str, ...], second: int, found: Sum) -> Partial:
+def _partial(base: Contribution, side: Side, group: tuple[str, ...], second: int, found: Sum) -> Partial:
     layer, unit, realm, source_id = side
     return Partial(
         correlation=base.correlation.id,

@@ -51,13 +51,17 @@ def load_rules(
         site=site,
         modifiers=modifiers(site),
     )
-    filters = [document for document in documents if "filter" in document.data]
-    correlations = [one for one in documents if "correlation" in one.data and "filter" not in one.data]
-    loading.take(filters, loading.take_filter)
-    loading.take(correlations, loading.take_correlation)
-    meta = {id(document) for document in (*filters, *correlations)}
-    loading.take((document for document in documents if id(document) not in meta), loading.take_rule)
+    ways = {"filter": loading.take_filter, "correlation": loading.take_correlation, "detection": loading.take_rule}
+    for kind, way in ways.items():
+        for document in documents:
+            if _kind(document) == kind:
+                loading.take(document, way)
     return loading.ruleset()
+
+
+def _kind(document: RuleDocument) -> str:
+    """The section that says what a document is; one with none of them is refused as a rule."""
+    return next((kind for kind in ("filter", "correlation") if kind in document.data), "detection")
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,13 +85,12 @@ class _Loading:
     pipelines: OfficialPipelines = field(default_factory=OfficialPipelines)
     places: dict[str, str] = field(default_factory=dict)
 
-    def take(self, documents: Iterator[RuleDocument] | Sequence[RuleDocument], way: Callable[..., None]) -> None:
-        """Take each of the documents in its way, or refuse it."""
-        for document in documents:
-            try:
-                way(document)
-            except RuleError as error:
-                self._refuse(document, str(error))
+    def take(self, document: RuleDocument, way: Callable[[RuleDocument], None]) -> None:
+        """Take the document in its way, or refuse it."""
+        try:
+            way(document)
+        except RuleError as error:
+            self._refuse(document, str(error))
 
     def take_filter(self, document: RuleDocument) -> None:
         found = ready_filter(document, parse_filter(document.data, self.modifiers), self.references)

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 import msgspec
 
-from detection_rules.correlation_base import above, bases_of
+from detection_rules.contribution import above, contributions_of
 from detection_rules.engine import CACHE_BYTES, Engine
 from detection_rules.event_values import names_of
 from detection_rules.rule import Refusal, Rule, RuleSet
@@ -20,8 +20,8 @@ class Snapshot:
     """The rules and their engine. What it means never changes; its caches only make it faster.
 
     ``id``: hash over engine version and the contents of rules and correlations. ``cards``: of both, by id. ``refused``:
-    what did not load. ``bases``: what correlations need of a rule's events, by its number; ``above``: a correlation and
-    all that build on it.
+    what did not load. ``contributions``: what correlations need of a rule's events, by its number. ``above``: a
+    correlation and all that build on it.
     """
 
     def __init__(self, ruleset: RuleSet, engine: Engine) -> None:
@@ -32,7 +32,7 @@ class Snapshot:
         cards = [*(rule.card for rule in ruleset.rules), *(one.card for one in ruleset.correlations)]
         self.cards: dict[str, RuleCard] = {card.id: card for card in cards}
         self.correlations: dict[str, Correlation] = {one.card.id: one.correlation for one in ruleset.correlations}
-        self.bases = bases_of(ruleset)
+        self.contributions = contributions_of(ruleset)
         self.above = above(self.correlations)
         self.id = _content_id(ruleset)
         self._wanted: dict[EventType, frozenset[str] | None] = {}
@@ -55,7 +55,7 @@ class Snapshot:
             return None
         numbers = (*plan.always, *plan.nodes)
         constants = {name for name, _ in event_type.constants}
-        correlated = (base.asked() for number in numbers for base in self.bases.get(number, ()))
+        correlated = (base.asked() for number in numbers for base in self.contributions.get(number, ()))
         return plan.fields.union(constants, *(_grouping(self.rules[number]) for number in numbers), *correlated)
 
 

@@ -35,6 +35,7 @@ from soc_center.provided import provided
 from soc_center.quarantine_command import quarantine_app
 from soc_center.rule_paths import OWN_RULES
 from soc_center.rules_command import reload_rules
+from soc_center.rules_loading import site_values
 from soc_center.scan import AUTO, Summary, files_of, open_sink, scan
 from soc_center.settings import Settings, read_settings
 from soc_model.layer import Layer, Level
@@ -187,12 +188,16 @@ def tell_summary(console: Console, summary: Summary, out: Path | None) -> None:
 @rules_app.command(name="check")
 def check(
     paths: Annotated[list[Path] | None, typer.Argument(help="default: our own rules")] = None,
-    data: Annotated[Path | None, typer.Option("--data", help="also say which rules no source there can feed")] = None,
+    data: Annotated[
+        Path | None, typer.Option("--data", help="with the lists declared there; also which rules no source can feed")
+    ] = None,
 ) -> None:
     """Say which rules load and which are refused and why, and run the samples that rules carry. Exit 1 if any fails."""
     console = Console(soft_wrap=True, highlight=False)
+    settings = read_settings(DataFolder(data.resolve()).settings) if data is not None else None
     library = read_documents(paths or [OWN_RULES])
-    ruleset = load_rules(library.documents, refused=library.refused, min_level=Level.INFORMATIONAL)
+    lists = site_values(settings) if settings is not None else {}
+    ruleset = load_rules(library.documents, refused=library.refused, placeholders=lists)
     snapshot = compile_snapshot(ruleset)
     for refusal in snapshot.refused:
         console.print(f"[red]refused[/] {escape(str(refusal))}")
@@ -212,9 +217,26 @@ def check(
     )
     for reason, count in reasons.most_common():
         console.print(f"  {count:5} {escape(reason)}")
-    if data is not None:
-        tell_unsourced(console, ruleset, read_settings(DataFolder(data.resolve()).settings))
+    tell_dependent(console, ruleset)
+    if settings is not None:
+        tell_unsourced(console, ruleset, settings)
     raise typer.Exit(1 if snapshot.refused or failures else 0)
+
+
+def tell_dependent(console: Console, ruleset: RuleSet) -> None:
+    """List what is loaded but narrowed, silent by itself, or waiting for a list of the site: to be known, no error."""
+    for one in ruleset.filters:
+        place = escape(f"{one.path}:{one.line}: {one.title}")
+        console.print(f"[cyan]filter[/] {place}: {len(one.rules)} rules narrowed")
+    for rule in ruleset.rules:
+        if not rule.alerts:
+            place = escape(f"{rule.path}:{rule.line}: {rule.card.title}")
+            console.print(f"[cyan]no alerts of its own[/] {place}: it only adds to correlations")
+    for name, rules in ruleset.waiting().items():
+        console.print(f"[yellow]list not declared[/] {escape(f'%{name}%')} (detection.placeholders), asked for by:")
+        for rule in rules:
+            silent = "" if rule.variants else ", silent until then"
+            console.print(f"  {escape(f'{rule.path}:{rule.line}: {rule.card.title}')}{silent}")
 
 
 def tell_unsourced(console: Console, ruleset: RuleSet, settings: Settings) -> None:

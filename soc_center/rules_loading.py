@@ -18,10 +18,20 @@ def load_snapshot(settings: Settings, *, follows: bool = False) -> Snapshot:
     a damaged archive), because then the old rules are better than what is left. A single wrong rule never does that.
     """
     library = _library(rule_paths(settings.detection), follows=follows)
-    ruleset = load_rules(library.documents, refused=library.refused, min_level=settings.detection.min_level)
+    ruleset = load_rules(
+        library.documents,
+        refused=library.refused,
+        min_level=settings.detection.min_level,
+        placeholders=site_values(settings),
+    )
     if follows and not ruleset.rules:
         raise Problem("detection.rules", f"not one rule loads; {len(ruleset.refused)} are refused")
     return compile_snapshot(ruleset)
+
+
+def site_values(settings: Settings) -> dict[str, list[str]]:
+    """The site's lists by name, as rules ask for them."""
+    return {name: list(map(str, values)) for name, values in settings.detection.placeholders.items()}
 
 
 def _library(paths: Sequence[Path], *, follows: bool) -> Library:

@@ -79,9 +79,14 @@ class Listen(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """Which rules run: our own are always there; ``rules`` are folders, .yml files or .zip files of Sigma rules."""
+    """Which rules run: our own are always there; ``rules`` are folders, .yml files or .zip files of Sigma rules.
+
+    ``placeholders`` are the site's lists that rules ask for as ``%name%`` (``Administrators: [root, 'adm_*']``); one
+    that is not declared is empty, so nothing counts as known or approved.
+    """
 
     rules: list[str] = []
+    placeholders: dict[str, list[str | int]] = {}
     min_level: Level = Level.LOW
     workers: Annotated[int, msgspec.Meta(ge=1, le=64)] = 2
 

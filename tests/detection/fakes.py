@@ -25,19 +25,42 @@ def rule_data(detection: dict[str, Any], logsource: dict[str, str] | None = None
     }
 
 
+def filter_data(rules: str | list[str], detection: dict[str, Any], logsource: dict[str, str] | None = None) -> Any:
+    """A filter's document."""
+    section = {"rules": rules, "condition": "not sel", **detection}
+    return {"title": "a filter", "logsource": logsource or {"product": "app"}, "filter": section}
+
+
+def correlation_data(rules: list[str], kind: str = "event_count", **more: Any) -> dict[str, Any]:
+    """A correlation's document: by ``F`` within five minutes, at least two unless said otherwise."""
+    section = {"type": kind, "rules": rules, "group-by": ["F"], "timespan": "5m"}
+    if "temporal" not in kind:
+        section["condition"] = {"gte": 2}
+    head = {key: more.pop(key) for key in ("title", "name", "id", "level") if key in more}
+    return {
+        "title": "a correlation",
+        "correlation": section | {key.replace("_", "-"): more[key] for key in more},
+    } | head
+
+
 def document(data: dict[str, Any], line: int = 1) -> RuleDocument:
     """A document as if it had been read from a file; different data has a different hash."""
     return RuleDocument(path="rules.yml", line=line, text=repr(data), data=data)
 
 
-def ruleset(*rules: dict[str, Any]) -> RuleSet:
+def ruleset(*rules: dict[str, Any], **how: Any) -> RuleSet:
     """The rules, loaded."""
-    return load_rules([document(data, line) for line, data in enumerate(rules, 1)])
+    return load_rules([document(data, line) for line, data in enumerate(rules, 1)], **how)
 
 
-def snapshot(*rules: dict[str, Any], hyperscan: bool = True, cache_bytes: int = 1 << 20) -> Snapshot:
+def snapshot(
+    *rules: dict[str, Any],
+    hyperscan: bool = True,
+    cache_bytes: int = 1 << 20,
+    placeholders: dict[str, list[str]] | None = None,
+) -> Snapshot:
     """The rules, compiled; all of them must load."""
-    loaded = ruleset(*rules)
+    loaded = ruleset(*rules, placeholders=placeholders)
     assert not loaded.refused, [str(refusal) for refusal in loaded.refused]
     return compile_snapshot(loaded, hyperscan=hyperscan, cache_bytes=cache_bytes)
 
@@ -79,7 +102,13 @@ def located(one: EventGroup, offset: int = 7, flags: Sequence[str] | None = None
     )
 
 
-def fires(detection: dict[str, Any], event: dict[str, Any], *, hyperscan: bool = True) -> bool:
+def fires(
+    detection: dict[str, Any],
+    event: dict[str, Any],
+    *,
+    hyperscan: bool = True,
+    placeholders: dict[str, list[str]] | None = None,
+) -> bool:
     """Whether the engine fires a rule of one detection (``sel``) on one event."""
-    compiled = snapshot(rule_data(detection), hyperscan=hyperscan)
+    compiled = snapshot(rule_data(detection), hyperscan=hyperscan, placeholders=placeholders)
     return bool(compiled.engine.match(group([event]))[0])

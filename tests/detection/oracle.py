@@ -5,7 +5,8 @@ parser, the pipelines applied to each rule, one value asked at a time, no caches
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from copy import deepcopy
 from datetime import datetime
 from ipaddress import ip_address
 from typing import Any
@@ -18,9 +19,10 @@ from sigma.conditions import (
     ConditionValueExpression,
 )
 from sigma.exceptions import SigmaError
+from sigma.filters import SigmaFilter
 from sigma.pipelines.sysmon.sysmon import sysmon_pipeline
 from sigma.pipelines.windows.windows import windows_audit_pipeline, windows_logsource_pipeline
-from sigma.rule import SigmaRule
+from sigma.rule import SigmaDetection, SigmaRule
 from sigma.types import (
     CompareOperators,
     SigmaBool,
@@ -52,8 +54,14 @@ Event = dict[str, Any]
 class Oracle:
     """One rule as it reads for the events of each logsource."""
 
-    def __init__(self, data: dict[str, Any]) -> None:
-        self.readings = list(readings(data))
+    def __init__(
+        self,
+        data: dict[str, Any],
+        *,
+        filters: Sequence[dict[str, Any]] = (),
+        placeholders: dict[str, list[str]] | None = None,
+    ) -> None:
+        self.readings = list(readings(data, filters, placeholders or {}))
 
     def fires(self, logsource: Logsource, event: Event) -> bool:
         """Whether the rule matches one parsed event."""
@@ -65,15 +73,17 @@ class Oracle:
         return any(holds(tree, {}, [text]) for tree in trees) and not any(holds(tree, {}, []) for tree in trees)
 
 
-def readings(data: dict[str, Any]) -> Iterator[tuple[Logsource, list[Any]]]:
+def readings(
+    data: dict[str, Any], filters: Sequence[dict[str, Any]], placeholders: dict[str, list[str]]
+) -> Iterator[tuple[Logsource, list[Any]]]:
     """(what an event's logsource must state, condition trees): the rule's own, and the official pipelines'."""
-    own = SigmaRule.from_dict(data)
+    own = read_rule(data, filters, placeholders)
     yield _logsource(own), _trees(own)
     if own.logsource.product != "windows":
         return
     channels = windows_logsource_pipeline()
     for pipeline in (channels, sysmon_pipeline() + channels, windows_audit_pipeline() + channels):
-        rule = SigmaRule.from_dict(data)
+        rule = read_rule(data, filters, placeholders)
         before = len(rule.detection.detections)
         try:
             pipeline.apply(rule)
@@ -81,6 +91,36 @@ def readings(data: dict[str, Any]) -> Iterator[tuple[Logsource, list[Any]]]:
             continue  # a field that these events cannot have
         if len(rule.detection.detections) > before:
             yield Logsource(product="windows"), _trees(rule)
+
+
+def read_rule(data: dict[str, Any], filters: Sequence[dict[str, Any]], placeholders: dict[str, list[str]]) -> SigmaRule:
+    """pySigma's rule, with its own filters applied and its own placeholder transformation over the site's lists."""
+    rule = SigmaRule.from_dict(deepcopy(data))
+    for one in filters:
+        rule = SigmaFilter.from_dict(deepcopy(one)).apply_on_rule(rule)
+    for detection in rule.detection.detections.values():
+        expand(detection, placeholders)
+    return rule
+
+
+def expand(detection: SigmaDetection, placeholders: dict[str, list[str]]) -> None:
+    """Every value with placeholders becomes what any of its replacements is."""
+    for item in detection.detection_items:
+        if isinstance(item, SigmaDetection):
+            expand(item, placeholders)
+        else:
+            item.value = [expanded(value, placeholders) for value in item.value]
+
+
+def expanded(value: Any, placeholders: dict[str, list[str]]) -> Any:
+    """A value, or the choice of those that it stands for."""
+    if isinstance(value, SigmaExpansion):
+        return SigmaExpansion([expanded(one, placeholders) for one in value.values])
+    if not isinstance(value, SigmaString) or not value.contains_placeholder():
+        return value
+    cased = isinstance(value, SigmaCasedString)
+    found = value.replace_placeholders(lambda one: map(SigmaString, placeholders.get(one.name, [])))
+    return SigmaExpansion([SigmaCasedString.from_sigma_string(one) if cased else one for one in found])
 
 
 def _logsource(rule: SigmaRule) -> Logsource:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from soc_model.source import Logsource
-from tests.detection.fakes import group, rule_data, snapshot
+from tests.detection.fakes import filter_data, group, rule_data, snapshot
 from tests.detection.oracle import Oracle
 
 NAMES = st.sampled_from(["F", "G", "H"])
@@ -34,6 +34,14 @@ ITEMS = st.one_of(
     ),
     st.tuples(st.just("|cidr"), st.sampled_from(["10.0.0.0/8", "11.0.0.0/8"])),
 )
+#: The site's lists; nobody has declared ``none``.
+SITE = {"p": ["a", "b*"], "q": ["1", "ab?", r"\*"]}
+EXPANDED = st.tuples(
+    st.sampled_from(
+        ["|expand", "|contains|expand", "|expand|startswith", "|contains|all|expand", "|expand|neq", "|cased|expand"]
+    ),
+    st.lists(st.sampled_from(["%p%", "a%p%", "%q%1", "%p%%q%", "b", "%none%"]), min_size=1, max_size=2),
+)
 FIELD_DETECTIONS = st.lists(st.tuples(NAMES, ITEMS), min_size=1, max_size=3).map(
     lambda items: {name + key: value for name, (key, value) in items}
 )
@@ -58,6 +66,25 @@ RULES = st.builds(
 )
 
 
+SITE_DETECTIONS = st.lists(st.tuples(NAMES, st.one_of(ITEMS, EXPANDED, EXPANDED)), min_size=1, max_size=2).map(
+    lambda items: {name + key: value for name, (key, value) in items}
+)
+SITE_RULES = st.builds(
+    lambda one, two, condition: rule_data({"s1": one, "s2": two, "condition": condition}),
+    SITE_DETECTIONS,
+    DETECTIONS,
+    CONDITIONS,
+)
+FILTERS = st.builds(
+    lambda rules, detection, condition: filter_data(rules, {"f1": detection, "condition": condition}),
+    st.sampled_from(["any", ["r0"], ["r1", "r2"]]),
+    st.one_of(SITE_DETECTIONS, KEYWORDS),
+    st.sampled_from(["not f1", "f1", "not 1 of f*"]),
+)
+FOUR, EIGHT = {"min_size": 4, "max_size": 4}, {"min_size": 8, "max_size": 8}
+EVENT = st.dictionaries(NAMES, st.one_of(SCALARS, st.lists(SCALARS, max_size=2)), max_size=3)
+
+
 def expected(rules: list[dict[str, Any]], logsource: Logsource, events: list[dict[str, Any]]) -> list[tuple[int, ...]]:
     """What the oracle says of each event."""
     oracles = [Oracle(rule) for rule in rules]
@@ -69,16 +96,36 @@ def unlike(rules: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [{**rule, "title": f"rule {number}"} for number, rule in enumerate(rules)]
 
 
-@settings(max_examples=250, deadline=None)
-@given(st.lists(RULES, min_size=1, max_size=4), LOGSOURCES, EVENTS, st.booleans())
+@settings(max_examples=120, deadline=None)
+@given(st.lists(RULES, **FOUR), LOGSOURCES, st.lists(EVENT, **EIGHT))
 def test_engine_and_oracle_agree(
-    rules: list[dict[str, Any]], logsource: Logsource, events: list[dict[str, Any]], hyperscan: bool
+    rules: list[dict[str, Any]], logsource: Logsource, events: list[dict[str, Any]]
 ) -> None:
+    """7,680 pairs of a rule and an event."""
     rules = unlike(rules)
-    compiled = snapshot(*rules, hyperscan=hyperscan)
-    first = compiled.engine.match(group(events, logsource))
-    assert first == expected(rules, logsource, events)
-    assert compiled.engine.match(group(events, logsource)) == first
+    wanted = expected(rules, logsource, events)
+    for hyperscan in (True, False):
+        compiled = snapshot(*rules, hyperscan=hyperscan)
+        first = compiled.engine.match(group(events, logsource))
+        assert first == wanted
+        assert compiled.engine.match(group(events, logsource)) == first
+
+
+@settings(max_examples=50, deadline=None)
+@given(st.lists(SITE_RULES, **FOUR), st.lists(FILTERS, max_size=2), st.lists(EVENT, **EIGHT))
+def test_filters_and_the_lists_of_a_site_as_the_oracle_reads_them(
+    rules: list[dict[str, Any]], filters: list[dict[str, Any]], events: list[dict[str, Any]]
+) -> None:
+    """3,200 pairs. A rule that waits for a list in silence is asked for nothing."""
+    rules = [{**rule, "name": f"r{number}"} for number, rule in enumerate(unlike(rules))]
+    filters = [{**one, "title": f"filter {number}"} for number, one in enumerate(filters)]
+    oracles = [Oracle(rule, filters=filters, placeholders=SITE) for rule in rules]
+    logsource = Logsource(product="app")
+    for hyperscan in (True, False):
+        compiled = snapshot(*filters, *rules, hyperscan=hyperscan, placeholders=SITE)
+        awake = [number for number, rule in enumerate(compiled.rules) if rule.variants or not rule.needs]
+        wanted = [tuple(n for n in awake if oracles[n].fires(logsource, event)) for event in events]
+        assert compiled.engine.match(group(events, logsource)) == wanted
 
 
 @settings(max_examples=100, deadline=None)

@@ -2,7 +2,6 @@
 
 import io
 import json
-import re
 import tarfile
 from collections import Counter
 from collections.abc import Iterator
@@ -25,13 +24,16 @@ EVENTS_OF_A_TYPE = 3
 OTHERS = 12
 
 
-def test_all_sigma_rules_load_or_say_why_not(sigma_library: Library, sigma_snapshot: Snapshot) -> None:
-    loaded, refused = len(sigma_snapshot.rules), sigma_snapshot.refused
-    assert loaded + len(refused) == len(sigma_library.documents) > 1000
-    assert loaded > 0.98 * len(sigma_library.documents)
-    reasons = Counter(re.sub("%.*%", "%...%", refusal.reason) for refusal in refused)
-    assert set(reasons) <= {"placeholder %...% has no value here"}
-    assert all(refusal.rule_id and refusal.title and ".yml" in refusal.path and refusal.line for refusal in refused)
+def test_all_sigma_rules_load(sigma_library: Library, sigma_snapshot: Snapshot) -> None:
+    assert len(sigma_snapshot.rules) == len(sigma_library.documents) > 1000
+    assert sigma_snapshot.refused == []
+
+
+def test_those_that_wait_for_a_list_of_the_site_say_so(sigma_snapshot: Snapshot) -> None:
+    waiting = [rule for rule in sigma_snapshot.rules if rule.needs]
+    silent = [rule for rule in sigma_snapshot.rules if not rule.variants]
+    assert 20 < len(waiting) < 100
+    assert all(rule.needs for rule in silent)
 
 
 def test_rules_for_which_nothing_is_collected_are_told(sigma_library: Library) -> None:

@@ -10,7 +10,7 @@ from soc_model.event import HEADER
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Base:
+class Contribution:
     """One rule as one correlation's base: for each name that the correlation groups by or reckons with, what its
     events may call it."""
 
@@ -24,7 +24,7 @@ class Base:
         return {name for names in (*self.group, *self.fields) for name in names if name not in HEADER}
 
 
-def bases_of(ruleset: RuleSet) -> dict[int, tuple[Base, ...]]:
+def contributions_of(ruleset: RuleSet) -> dict[int, tuple[Contribution, ...]]:
     """The correlations that each rule is a base of, by its number."""
     correlations = [one.correlation for one in ruleset.correlations]
     found = {
@@ -34,12 +34,12 @@ def bases_of(ruleset: RuleSet) -> dict[int, tuple[Base, ...]]:
     return {number: bases for number, bases in found.items() if bases}
 
 
-def _base(correlation: Correlation, rule: Rule) -> Base:
+def _base(correlation: Correlation, rule: Rule) -> Contribution:
     def names(wanted: Iterable[str]) -> tuple[tuple[str, ...], ...]:
         return tuple(names_of(rule, correlation.field_of(rule.card.id, name)) for name in wanted)
 
     group, fields = names(correlation.group_by), names(correlation.fields)
-    return Base(correlation=correlation, rule=rule.card.id, group=group, fields=fields)
+    return Contribution(correlation=correlation, rule=rule.card.id, group=group, fields=fields)
 
 
 def above(correlations: Mapping[str, Correlation]) -> dict[str, tuple[str, ...]]:
