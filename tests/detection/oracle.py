@@ -95,9 +95,9 @@ def readings(
 
 def read_rule(data: dict[str, Any], filters: Sequence[dict[str, Any]], placeholders: dict[str, list[str]]) -> SigmaRule:
     """pySigma's rule, with its own filters applied and its own placeholder transformation over the site's lists."""
-    rule = SigmaRule.from_dict(deepcopy(data))
+    rule = SigmaRule.from_dict(deepcopy(data) if filters else data)  # a filter changes the conditions in their list
     for one in filters:
-        rule = SigmaFilter.from_dict(deepcopy(one)).apply_on_rule(rule)
+        rule = SigmaFilter.from_dict(one).apply_on_rule(rule)
     for detection in rule.detection.detections.values():
         expand(detection, placeholders)
     return rule

@@ -97,6 +97,7 @@ def check(snapshot: Snapshot, readings: Readings, found: Iterable[EventGroup], k
 
 
 @pytest.mark.soak
+@pytest.mark.timeout(4 * 3600)
 def test_all_rules_over_all_events(shared: Path, sigma_library: Library, sigma_snapshot: Snapshot) -> None:
     readings, known, fired = Readings(sigma_library, sigma_snapshot), set[str](), 0
     only = os.environ.get("FENGSUI_RECORDINGS", "")
