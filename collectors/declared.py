@@ -4,8 +4,9 @@ Fields: the record's own names, nested objects as dotted names, and the Sigma na
 time, identity and logsource are as declared. See ``collectors.declaration`` for the keys.
 """
 
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from datetime import tzinfo
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,7 +55,7 @@ class DeclaredFormat:
     def parse(self, records: Sequence[bytes], context: dict[str, Any], wanted: Wanted) -> list[EventGroup]:
         """One event per line, grouped by type."""
         read = read_objects(records, context)
-        chunk = _Chunk(records, starts(records), context, read.plain)
+        chunk = _Chunk(records, starts(records), context, plain=read.plain, changed=read.changed)
         groups = []
         for key, at in self._members(read).items():
             type_ = self._type(key, context)
@@ -108,20 +109,29 @@ class DeclaredFormat:
             needed = None if names is None else names | self._needed
             parents = parents_of(needed)
             objects = [flatten(value, needed, parents) for value in objects]
-        present = frozenset[str]().union(*objects)
-        self._add_fields(objects, present)
-        return EventGroup(
+        if self.declaration.fields:
+            self._add_fields(objects, frozenset[str]().union(*objects))
+        group = EventGroup(
             type=type_,
             decoder=self._decoder,
             fields=objects,
             raws=[chunk.records[i] for i in at],
-            times=self._times(objects, present, chunk.zone),
+            times=[],
             bytes_at=[chunk.places[i] for i in at],
             records=at,
-            header=self._header(objects, present),
-            identities=self._identities(objects, present),
-            host_addresses=self._host_addresses(objects, present),
+            written=chunk.changed.isdisjoint(at),
         )
+        group.later(partial(self._complete, zone=chunk.zone))
+        return group
+
+    def _complete(self, group: EventGroup, zone: tzinfo) -> None:
+        """Fill in times, header, identities and addresses."""
+        objects = group.fields
+        present = frozenset[str]().union(*objects)
+        group.times = self._times(objects, present, zone)
+        group.header = self._header(objects, present)
+        group.identities = self._identities(objects, present)
+        group.host_addresses = self._host_addresses(objects, present)
 
     def _add_fields(self, fields: list[Fields], present: frozenset[str]) -> None:
         """Set the declared names that a record does not have itself."""
@@ -184,7 +194,10 @@ class DeclaredFormat:
 class _Chunk:
     """What all groups of one chunk share."""
 
-    def __init__(self, records: Sequence[bytes], places: list[int], context: dict[str, Any], plain: bool) -> None:
+    def __init__(
+        self, records: Sequence[bytes], places: list[int], context: dict[str, Any], *, plain: bool, changed: Set[int]
+    ) -> None:
+        self.changed = changed
         self.records = records
         self.places = places
         self.context = context

@@ -29,11 +29,15 @@ DEPTH = 100  # of nested arrays and objects; no honest record comes near
 
 
 class Objects(NamedTuple):
-    """One object per record, ``None`` where it is broken, and why it is; ``plain`` when none holds another object."""
+    """One object per record, ``None`` where it is broken, and why it is; ``plain`` when none holds another object.
+
+    ``changed``: the records whose values are not as they are written, because the tolerant decoder read them.
+    """
 
     values: list[Object | None]
     broken: dict[int, str]
     plain: bool = False
+    changed: frozenset[int] = frozenset()
 
 
 def read_objects(records: Sequence[bytes], context: dict[str, Any]) -> Objects:
@@ -54,21 +58,23 @@ def _one_by_one(records: Sequence[bytes], context: dict[str, Any]) -> Objects:
         values.append(value)
         if value is None:
             broken[i] = why
-    return Objects(values, broken)
+    return Objects(values, broken, changed=frozenset(range(len(records))))
 
 
 def _with_repeats(records: Sequence[bytes], decoded: Sequence[Object], context: dict[str, Any], plain: bool) -> Objects:
     """Decode again, tolerantly, what has more key signs than keys: a key may stand there twice."""
     values: list[Object | None] = list(decoded)
     broken: dict[int, str] = {}
+    changed = []
     signs = [record.count(b'":') for record in records]
     for i, (n, keys) in enumerate(zip(signs, map(len, decoded), strict=True)):
         if n != keys and key_signs(records[i]) != count_keys(decoded[i]):
             values[i], why = _tolerant(records[i], context)
             plain = plain and values[i] == decoded[i]
+            changed.append(i)
             if values[i] is None:
                 broken[i] = why
-    return Objects(values, broken, plain)
+    return Objects(values, broken, plain, frozenset(changed))
 
 
 def read_object(record: bytes, context: dict[str, Any]) -> tuple[Object | None, str]:

@@ -4,14 +4,16 @@ Each distinct value is matched once (its class), each distinct combination of cl
 both are dicts, so the loop over events that repeat runs in C.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from detection_rules.class_cache import Budget, ValueClasses, hashable
 from detection_rules.column_matcher import ColumnMatcher
-from detection_rules.condition import Node, any_of, resolve
+from detection_rules.condition import Node
 from detection_rules.keyword_filter import KeywordFilter, rarity_cost
+from detection_rules.keyword_scan import KeywordScan
+from detection_rules.narrowing import Narrowing
 from detection_rules.plan import Plan, Rules, needed_keywords
 from detection_rules.predicate import ABSENT, Column, Exists, Null, Predicate, Text, Wildcard
 from detection_rules.rule import Rule
@@ -69,7 +71,7 @@ class Engine:
         self._keyword_costs = {number: rarity_cost(asked.test) for number, asked in keywords.items()}
         self._budget = Budget(cache_bytes)
         self._classes: dict[Column, ValueClasses] = {}
-        self._seen: dict[Logsource, list[tuple[int, list[Node]]]] = {}
+        self._narrowings: dict[tuple[Logsource, tuple[str, ...]], Narrowing] = {}
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._types: dict[EventType, Plan] = {}
         self._filters: dict[frozenset[int], KeywordFilter] = {}
@@ -82,7 +84,7 @@ class Engine:
         # The column of all keywords, without which ``fields`` is known, counts its own.
         self._value_lookups += len(group) * (len(plan.columns) - (plan.fields is None))
         if plan.columns:
-            columns = [self._column(column, group.fields, plan) for column in plan.columns]
+            columns = [self._column(column, group, plan) for column in plan.columns]
             found = list(map(plan.__getitem__, zip(*columns, strict=True)))
         else:
             found = [plan.always] * len(group)
@@ -140,15 +142,6 @@ class Engine:
         classes = self.classes(None)
         return NOTHING.union(*(classes[hashable(value)] for value in values))
 
-    def conditions(self, logsource: Logsource) -> list[tuple[int, list[Node]]]:
-        """(rule number, conditions of its variants) for the rules that see events of the logsource."""
-        found = self._seen.get(logsource)
-        if found is None:
-            if len(self._seen) >= PLANS:
-                self._seen.clear()
-            found = self._seen[logsource] = list(self._covering(logsource))
-        return found
-
     def counters(self) -> EngineCounters:
         """The caches' counters as of now."""
         return EngineCounters(
@@ -171,9 +164,12 @@ class Engine:
             if nodes:
                 yield number, nodes
 
-    def _column(self, column: Column, events: Sequence[dict[str, Any]], plan: Plan) -> list[frozenset[int]]:
+    def _column(self, column: Column, group: EventGroup, plan: Plan) -> list[frozenset[int]]:
         """The class of each event in one column of the plan."""
+        events = group.fields
         if column is None:
+            if group.written and plan.keywords.scan.possible:
+                return self._scanned_column(group, plan.keywords.scan)
             return self._keyword_column(events, plan.keywords)
         values: list[Any]
         if isinstance(column, tuple):
@@ -186,6 +182,14 @@ class Engine:
             return list(map(class_of, values))
         except TypeError:  # a list among the values: dicts do not take them
             return list(map(class_of, map(hashable, values)))
+
+    def _scanned_column(self, group: EventGroup, keywords: KeywordScan) -> list[frozenset[int]]:
+        """Looked for in the bytes of all records at once, then in the values of those that may hold one."""
+        found = [NOTHING] * len(group)
+        for index in keywords.named(group.raws):
+            event = group.fields[index] if group.whole is None else group.whole(index)
+            found[index] = self.keyword_class(event.values())
+        return found
 
     def _keyword_column(self, events: Sequence[dict[str, Any]], keywords: KeywordFilter) -> list[frozenset[int]]:
         """Looked for in all events at once, then where there is one in a few of them, then in each."""
@@ -209,20 +213,21 @@ class Engine:
             found = self._plans[key] = self._made(event_type.logsource, classes)
         return found
 
-    def _made(self, logsource: Logsource, classes: Iterable[tuple[str, frozenset[int]]]) -> Plan:
-        decided = {number for name, _ in classes for number in self._by_column[name]}
-        true = NOTHING.union(*(found for _, found in classes))
-        nodes: dict[int, Node] = {}
-        always: list[int] = []
-        for rule, conditions in self.conditions(logsource):
-            left = any_of([resolve(node, decided, true) for node in conditions])
-            if left is True:
-                always.append(rule)
-            elif left is not False:
-                nodes[rule] = left
+    def _narrowing(self, logsource: Logsource, names: tuple[str, ...]) -> Narrowing:
+        """The rules of a logsource by what they require of the fields of these names."""
+        found = self._narrowings.get((logsource, names))
+        if found is None:
+            decided = frozenset(number for name in names for number in self._by_column[name])
+            found = self._narrowings[logsource, names] = Narrowing(self._covering(logsource), decided)
+        return found
+
+    def _made(self, logsource: Logsource, classes: Sequence[tuple[str, frozenset[int]]]) -> Plan:
+        found = self._narrowing(logsource, tuple(name for name, _ in classes))
+        left = found.left(NOTHING.union(*(true for _, true in classes)))
+        nodes = {rule: node for rule, node in left.items() if not isinstance(node, bool)}
         return Plan(
             nodes,
-            tuple(always),
+            tuple(rule for rule, node in left.items() if node is True),
             keywords=self._filter(needed_keywords(nodes.values(), self._keyword_costs)),
             columns=self._columns,
             weak=self._weak,
@@ -244,6 +249,7 @@ class Engine:
         self._plans.clear()
         self._types.clear()
         self._filters.clear()
+        self._narrowings.clear()
 
 
 def _is_weak(asked: Predicate) -> bool:
