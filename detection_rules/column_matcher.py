@@ -27,6 +27,7 @@ from detection_rules.predicate import (
 from detection_rules.regex_matcher import RegexMatcher
 from detection_rules.text_matcher import TextMatcher
 
+KNOWN = 4096  # classes of one column kept to be shared
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?")
 _HALVES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
@@ -46,6 +47,7 @@ class ColumnMatcher:
         self._null = frozenset(n for n, test in tests.items() if isinstance(test, Null))
         self._exists = frozenset(n for n, test in tests.items() if isinstance(test, Exists))
         self._hyperscan = hyperscan
+        self._known: dict[frozenset[int], frozenset[int]] = {}
         self._built: tuple[TextMatcher, TextMatcher | None, RegexMatcher | None] | None = None
 
     def classify(self, value: Any) -> frozenset[int]:
@@ -53,9 +55,18 @@ class ColumnMatcher:
         if value is ABSENT:
             return self._null
         found = set(self._exists)
-        for element in elements(value):
-            self._ask(element, found)
-        return frozenset(found)
+        if type(value) is str:
+            self._ask(value, found)
+        else:
+            for element in elements(value):
+                self._ask(element, found)
+        return self._same_set(frozenset(found))
+
+    def _same_set(self, found: frozenset[int]) -> frozenset[int]:
+        """One object for equal classes, so that combinations of them are compared by identity."""
+        if len(self._known) >= KNOWN:
+            self._known.clear()
+        return self._known.setdefault(found, found)
 
     def classify_pair(self, pair: tuple[Any, Any]) -> frozenset[int]:
         """The numbers of the comparisons that two fields' values satisfy, any element with any."""
@@ -69,7 +80,7 @@ class ColumnMatcher:
         if value is None:
             found |= self._null
             return
-        text = text_of(value)
+        text = value if type(value) is str else text_of(value)
         try:
             self._ask_text(text, found)
         except UnicodeEncodeError:  # half characters: neither automaton takes them
@@ -100,6 +111,8 @@ class ColumnMatcher:
 
 
 def _networks(text: str, cidrs: Iterable[tuple[int, Cidr]]) -> Iterable[int]:
+    if "." not in text and ":" not in text:
+        return ()
     try:
         address = ip_address(text)
     except (ValueError, AddressValueError):

@@ -244,7 +244,7 @@ class Engine:
     def _forget_plans(self) -> None:
         self._forgotten_misses += sum(plan.misses for plan in self._plans.values())
         for plan in self._plans.values():
-            self._budget.leave(plan.clear)
+            self._budget.leave(plan.age)
         self._plans_evicted += len(self._types)
         self._plans.clear()
         self._types.clear()

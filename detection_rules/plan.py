@@ -8,7 +8,7 @@ one must be true wherever the rule fires (for and the cheapest part's, for or th
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
 
-from detection_rules.class_cache import Budget
+from detection_rules.class_cache import Budget, Generations
 from detection_rules.condition import AllOf, AnyOf, Node, Not, predicates_of
 from detection_rules.keyword_filter import KeywordFilter
 from detection_rules.predicate import Column
@@ -21,7 +21,7 @@ CLASS_BYTES = 8
 OTHER_COST = 10**12  # of a predicate that is no keyword: never in place of one
 
 
-class Plan(dict[Key, Rules]):
+class Plan(Generations[Key, Rules]):
     """The rules that an event type leaves open. ``always`` fire on every event of the type.
 
     ``fields`` are the names of the fields that matter, or None where keyword rules look at all of them.
@@ -55,11 +55,13 @@ class Plan(dict[Key, Rules]):
         self.misses = 0
         self._budget = budget
         self._witnesses, self._unwitnessed = _witnesses(nodes, asked, weak)
-        budget.share(self.clear)
+        budget.share(self.age)
 
     def __missing__(self, key: Key) -> Rules:
-        self.misses += 1
-        found = self.decide(frozenset().union(*key))
+        found = self.old.pop(key, None)
+        if found is None:
+            self.misses += 1
+            found = self.decide(frozenset().union(*key))
         self._budget.spend(ENTRY_BYTES + CLASS_BYTES * len(key))
         self[key] = found
         return found
