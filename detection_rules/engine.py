@@ -4,7 +4,7 @@ Each distinct value is matched once (its class), each distinct combination of cl
 both are dicts, so the loop over events that repeat runs in C.
 """
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,7 @@ class Engine:
         self._keyword_costs = {number: rarity_cost(asked.test) for number, asked in keywords.items()}
         self._budget = Budget(cache_bytes)
         self._classes: dict[Column, ValueClasses] = {}
-        self._narrowings: dict[tuple[Logsource, tuple[str, ...]], Narrowing] = {}
+        self._narrowings: dict[tuple[str, ...], Narrowing] = {}
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._types: dict[EventType, Plan] = {}
         self._filters: dict[frozenset[int], KeywordFilter] = {}
@@ -158,12 +158,6 @@ class Engine:
             plans_evicted=self._plans_evicted,
         )
 
-    def _covering(self, logsource: Logsource) -> Iterator[tuple[int, list[Node]]]:
-        for number, rule in enumerate(self.rules):
-            nodes = [variant.condition for variant in rule.variants if variant.logsource.covers(logsource)]
-            if nodes:
-                yield number, nodes
-
     def _column(self, column: Column, group: EventGroup, plan: Plan) -> list[frozenset[int]]:
         """The class of each event in one column of the plan."""
         events = group.fields
@@ -213,17 +207,17 @@ class Engine:
             found = self._plans[key] = self._made(event_type.logsource, classes)
         return found
 
-    def _narrowing(self, logsource: Logsource, names: tuple[str, ...]) -> Narrowing:
-        """The rules of a logsource by what they require of the fields of these names."""
-        found = self._narrowings.get((logsource, names))
+    def _narrowing(self, names: tuple[str, ...]) -> Narrowing:
+        """The rules by what they require of the fields of these names."""
+        found = self._narrowings.get(names)
         if found is None:
             decided = frozenset(number for name in names for number in self._by_column[name])
-            found = self._narrowings[logsource, names] = Narrowing(self._covering(logsource), decided)
+            found = self._narrowings[names] = Narrowing(self.rules, decided)
         return found
 
     def _made(self, logsource: Logsource, classes: Sequence[tuple[str, frozenset[int]]]) -> Plan:
-        found = self._narrowing(logsource, tuple(name for name, _ in classes))
-        left = found.left(NOTHING.union(*(true for _, true in classes)))
+        narrowing = self._narrowing(tuple(name for name, _ in classes))
+        left = narrowing.left(logsource, NOTHING.union(*(true for _, true in classes)))
         nodes = {rule: node for rule, node in left.items() if not isinstance(node, bool)}
         return Plan(
             nodes,
