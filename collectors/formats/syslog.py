@@ -6,10 +6,11 @@ auditd messages also their ``key=value`` pairs. Logsource: product linux, servic
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from collectors.format import Cut
-from collectors.lines import cut_lines, sample_lines, starts, text_of
+from collectors.lines import cut_lines, sample_lines, starts, texts_of
 from collectors.syslog_event import by_service, event_type, fields_of, header_of, services_of_programs
 from collectors.syslog_header import Line, line_reader
 from collectors.timestamp import zone_of
@@ -42,7 +43,7 @@ def logsources() -> list[Logsource]:
 def parse(records: Sequence[bytes], context: dict[str, Any], wanted: Wanted) -> list[EventGroup]:
     """One event per line, grouped by service."""
     read = line_reader(context.get("received") or 0, zone_of(context.get("zone")))
-    lines = [read(text_of(record, context).lstrip("\0")) for record in records]
+    lines = [read(text.lstrip("\0")) for text in texts_of(records, context)]
     members = by_service(lines)
     groups = []
     for service, at in members.items():
@@ -63,14 +64,21 @@ def _place(groups: list[EventGroup], members: list[list[int]], records: Sequence
 
 def _group(type_: EventType, lines: list[Line], names: frozenset[str] | None) -> EventGroup:
     unparsed = {n: line.why for n, line in enumerate(lines) if line.why}
-    return EventGroup(
+    group = EventGroup(
         type=type_,
         decoder=DECODER_NAME,
         fields=[{"message": line.message} if line.why else fields_of(line, type_, names) for line in lines],
         raws=[],
-        times=[line.time for line in lines],
+        times=[],
         bytes_at=[],
         records=[],
-        header=header_of(lines),
         unparsed=unparsed,
     )
+    group.later(partial(_complete, lines=lines))
+    return group
+
+
+def _complete(group: EventGroup, lines: list[Line]) -> None:
+    """Fill in times and header."""
+    group.times = [line.time for line in lines]
+    group.header = header_of(lines)
