@@ -4,15 +4,15 @@ Fields: the record's own names, nested objects as dotted names, and the Sigma na
 time, identity and logsource are as declared. See ``collectors.declaration`` for the keys.
 """
 
-from collections.abc import Sequence, Set
+from collections.abc import Callable, Sequence, Set
 from datetime import tzinfo
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any
 
 from collectors.declaration import SAFE_NAME, Declaration, Name, Pick, read_declaration
 from collectors.header import addresses_of, column_of, first_values
-from collectors.json_record import Objects, flatten, parents_of, read_object, read_objects
+from collectors.json_record import Flattening, Objects, flatten, parents_of, read_object, read_objects
 from collectors.lines import Cut, cut_lines, sample_lines, starts, text_of
 from collectors.timestamp import any_us, epoch_us, format_us, iso_us, zone_of
 from soc_model.event import EventGroup, EventType, Wanted
@@ -106,9 +106,8 @@ class DeclaredFormat:
         self, type_: EventType, objects: list[Fields], at: list[int], chunk: "_Chunk", names: frozenset[str] | None
     ) -> EventGroup:
         if not chunk.plain:
-            needed = None if names is None else names | self._needed
-            parents = parents_of(needed)
-            objects = [flatten(value, needed, parents) for value in objects]
+            flattened = _flattening(None if names is None else names | self._needed)
+            objects = list(map(flattened, objects))
         if self.declaration.fields:
             self._add_fields(objects, frozenset[str]().union(*objects))
         group = EventGroup(
@@ -189,6 +188,12 @@ class DeclaredFormat:
             unparsed={n: broken[i] for n, i in enumerate(at)},
         )
         return [group]
+
+
+@lru_cache(maxsize=256)
+def _flattening(needed: frozenset[str] | None) -> Callable[[Fields], Fields]:
+    """What makes nested objects flat, as far as they are needed."""
+    return partial(flatten, wanted=None, parents=frozenset()) if needed is None else Flattening(needed).fields
 
 
 class _Chunk:

@@ -16,7 +16,7 @@ K = TypeVar("K", bound=Hashable)
 V = TypeVar("V")
 
 ENTRY_BYTES = 120
-LONGEST_CACHED = 4096  # longer texts hardly ever come again
+LONGEST_CACHED = 32_768  # longer texts are not worth their room
 LONG = 256  # characters from which a text is kept only when it comes the second time
 NUMBERS = frozenset({bool, int, float})
 

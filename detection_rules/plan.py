@@ -54,6 +54,7 @@ class Plan(Generations[Key, Rules]):
         self.fields: frozenset[str] | None = None if None in self.columns else frozenset(_names(self.columns))
         self.misses = 0
         self._budget = budget
+        self._parts = {rule: _parts(node) for rule, node in nodes.items()}
         self._witnesses, self._unwitnessed = _witnesses(nodes, asked, weak)
         budget.share(self.age)
 
@@ -71,7 +72,12 @@ class Plan(Generations[Key, Rules]):
         candidates = set(self._unwitnessed)
         for number in present & self._witnesses.keys():
             candidates.update(self._witnesses[number])
-        fired = [rule for rule in candidates if self.nodes[rule].holds(present)]
+        parts = self._parts
+        fired = []
+        for rule in candidates:
+            every, others = parts[rule]
+            if every <= present and all(part.holds(present) for part in others):
+                fired.append(rule)
         return tuple(sorted((*self.always, *fired))) if fired else self.always
 
     def decide_by_keywords(self, present: frozenset[int]) -> Rules:
@@ -83,6 +89,11 @@ class Plan(Generations[Key, Rules]):
             and self.nodes[rule].holds(present)
             and not self.nodes[rule].holds(frozenset())
         )
+
+
+def _parts(node: Node) -> tuple[frozenset[int], tuple[Node, ...]]:
+    """Predicates and conditions that must all hold for the node to hold."""
+    return (node.preds, node.parts) if isinstance(node, AllOf) else (frozenset(), (node,))
 
 
 def _names(columns: Iterable[Column]) -> Iterator[str]:
