@@ -18,6 +18,7 @@ V = TypeVar("V")
 ENTRY_BYTES = 120
 LONGEST_CACHED = 32_768  # longer texts are not worth their room
 LONG = 256  # characters from which a text is kept only when it comes the second time
+TEXT_BYTES = ENTRY_BYTES + 100  # of a short text's entry
 NUMBERS = frozenset({bool, int, float})
 
 
@@ -95,13 +96,14 @@ class ValueClasses(Generations[Any, frozenset[int]]):
     def __missing__(self, value: Any) -> frozenset[int]:
         if type(value) in NUMBERS:
             return self._number(value)
-        found = self.old.pop(value, None)
+        found = self.old.pop(value, None) if self.old else None
+        is_text = type(value) is str
         if found is None:
             self.misses += 1
             found = self._classify(value)
-            if type(value) is str and len(value) >= LONG and self._comes_first(value):
+            if is_text and len(value) >= LONG and self._comes_first(value):
                 return found
-        size = _cached_bytes(value)
+        size = len(value) + TEXT_BYTES if is_text and len(value) < LONG else _cached_bytes(value)
         if size:
             self._budget.spend(size)
             self[value] = found

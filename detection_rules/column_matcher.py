@@ -56,10 +56,13 @@ class ColumnMatcher:
             return self._null
         found = set(self._exists)
         if type(value) is str:
-            self._ask(value, found)
+            self._ask(value, value, found)
         else:
             for element in elements(value):
-                self._ask(element, found)
+                if element is None:
+                    found |= self._null
+                else:
+                    self._ask(element, text_of(element), found)
         return self._same_set(frozenset(found))
 
     def _same_set(self, found: frozenset[int]) -> frozenset[int]:
@@ -70,17 +73,16 @@ class ColumnMatcher:
 
     def classify_pair(self, pair: tuple[Any, Any]) -> frozenset[int]:
         """The numbers of the comparisons that two fields' values satisfy, any element with any."""
-        return frozenset(
-            number
-            for number, test in self._same
-            if any(_same(test.side, one, other) for one in elements(pair[0]) for other in elements(pair[1]))
-        )
+        pairs = [
+            (text_of(one).casefold(), text_of(other).casefold())
+            for one in elements(pair[0])
+            for other in elements(pair[1])
+            if one is not None and other is not None
+        ]
+        found = [number for number, test in self._same if any(_same(test.side, *texts) for texts in pairs)]
+        return self._same_set(frozenset(found))
 
-    def _ask(self, value: Any, found: set[int]) -> None:
-        if value is None:
-            found |= self._null
-            return
-        text = value if type(value) is str else text_of(value)
+    def _ask(self, value: Any, text: str, found: set[int]) -> None:
         try:
             self._ask_text(text, found)
         except UnicodeEncodeError:  # half characters: neither automaton takes them
@@ -167,10 +169,7 @@ def time_part(when: datetime, unit: Unit) -> int:
     return part
 
 
-def _same(side: Side, one: Any, other: Any) -> bool:
-    if one is None or other is None:
-        return False
-    here, there = text_of(one).casefold(), text_of(other).casefold()
+def _same(side: Side, here: str, there: str) -> bool:
     match side:
         case Side.WHOLE:
             return here == there

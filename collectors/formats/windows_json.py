@@ -106,6 +106,8 @@ def _common(record: bytes, layouts: set[int]) -> Fields | None:
     if found is None:
         return None
     fields, named = found
+    if record.count(b'":') - named in layouts:
+        return fields
     signs = key_signs(record)
     if signs - named not in layouts:
         value, _ = read_object(record, {})
