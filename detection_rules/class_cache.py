@@ -19,6 +19,7 @@ ENTRY_BYTES = 120
 LONGEST_CACHED = 32_768  # longer texts are not worth their room
 LONG = 256  # characters from which a text is kept only when it comes the second time
 TEXT_BYTES = ENTRY_BYTES + 100  # of a short text's entry
+KEPT_OF_FLOOD = 8
 NUMBERS = frozenset({bool, int, float})
 
 
@@ -86,6 +87,7 @@ class ValueClasses(Generations[Any, frozenset[int]]):
         self._numbers: dict[Hashable, frozenset[int]] = {}
         self._once: set[Any] = set()  # hashes of long texts that have come once
         self.misses = 0
+        self.flooded = False  # nearly all values of late were new: only one of ``KEPT_OF_FLOOD`` is kept
         budget.share(self.age)
 
     def age(self) -> None:
@@ -101,12 +103,21 @@ class ValueClasses(Generations[Any, frozenset[int]]):
         if found is None:
             self.misses += 1
             found = self._classify(value)
-            if is_text and len(value) >= LONG and self._comes_first(value):
+            if is_text and (
+                (self.flooded and hash(value) % KEPT_OF_FLOOD) or (len(value) >= LONG and self._comes_first(value))
+            ):
                 return found
         size = len(value) + TEXT_BYTES if is_text and len(value) < LONG else _cached_bytes(value)
         if size:
             self._budget.spend(size)
             self[value] = found
+        return found
+
+    def of(self, values: list[Any]) -> list[frozenset[int]]:
+        """The class of each value; notes whether nearly all of them were new."""
+        before = self.misses
+        found = list(map(self.__getitem__, values))
+        self.flooded = (self.misses - before) * 10 > len(values) * 9
         return found
 
     def _comes_first(self, value: str) -> bool:

@@ -46,6 +46,7 @@ class ColumnMatcher:
         self._same = [(n, test) for n, test in tests.items() if isinstance(test, SameAs)]
         self._null = frozenset(n for n, test in tests.items() if isinstance(test, Null))
         self._exists = frozenset(n for n, test in tests.items() if isinstance(test, Exists))
+        self._others = bool(self._cidrs or self._compares or self._times)
         self._hyperscan = hyperscan
         self._known: dict[frozenset[int], frozenset[int]] = {}
         self._built: tuple[TextMatcher, TextMatcher | None, RegexMatcher | None] | None = None
@@ -56,7 +57,12 @@ class ColumnMatcher:
             return self._null
         found = set(self._exists)
         if type(value) is str:
-            self._ask(value, value, found)
+            try:
+                self._ask_text(value, found)
+                if self._others:
+                    self._ask_others(value, value, found)
+            except UnicodeEncodeError:
+                self._ask(value, value, found)
         else:
             for element in elements(value):
                 if element is None:
@@ -67,6 +73,8 @@ class ColumnMatcher:
 
     def _same_set(self, found: frozenset[int]) -> frozenset[int]:
         """One object for equal classes, so that combinations of them are compared by identity."""
+        if not found:
+            return found
         if len(self._known) >= KNOWN:
             self._known.clear()
         return self._known.setdefault(found, found)
@@ -87,6 +95,9 @@ class ColumnMatcher:
             self._ask_text(text, found)
         except UnicodeEncodeError:  # half characters: neither automaton takes them
             self._ask_text(text.translate(_HALVES), found)
+        self._ask_others(value, text, found)
+
+    def _ask_others(self, value: Any, text: str, found: set[int]) -> None:
         if self._cidrs:
             found.update(_networks(text, self._cidrs))
         if self._compares:

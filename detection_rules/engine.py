@@ -83,7 +83,7 @@ class Engine:
         self.events += len(group)
         # The column of all keywords, without which ``fields`` is known, counts its own.
         self._value_lookups += len(group) * (len(plan.columns) - (plan.fields is None))
-        if plan.columns:
+        if plan.columns and len(group.unparsed) < len(group):
             columns = [self._column(column, group, plan) for column in plan.columns]
             found = list(map(plan.__getitem__, zip(*columns, strict=True)))
         else:
@@ -171,11 +171,11 @@ class Engine:
             values = [(event.get(one, ABSENT), event.get(other, ABSENT)) for event in events]
         else:
             values = [event.get(column, ABSENT) for event in events]
-        class_of = self.classes(column).__getitem__
+        classes = self.classes(column)
         try:
-            return list(map(class_of, values))
+            return classes.of(values)
         except TypeError:  # a list among the values: dicts do not take them
-            return list(map(class_of, map(hashable, values)))
+            return classes.of(list(map(hashable, values)))
 
     def _scanned_column(self, group: EventGroup, keywords: KeywordScan) -> list[frozenset[int]]:
         """Looked for in the bytes of all records at once, then in the values of those that may hold one."""

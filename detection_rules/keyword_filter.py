@@ -68,7 +68,10 @@ def rarity_cost(test: Test) -> int:
 def joined(events: Sequence[dict[str, Any]]) -> str:
     """The texts of all values of all events, apart from each other."""
     values = list(chain.from_iterable(map(dict.values, events)))
-    if not set(map(type, values)) <= PLAIN:
+    kinds = set(map(type, values))
+    if kinds <= {str}:
+        return SEPARATOR.join(values)
+    if not kinds <= PLAIN:
         odd = [text_of(element) for value in values if type(value) not in PLAIN for element in elements(value)]
         values = [value for value in values if type(value) in PLAIN] + odd
     try:

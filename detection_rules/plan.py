@@ -7,6 +7,7 @@ one must be true wherever the rule fires (for and the cheapest part's, for or th
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
+from functools import cached_property
 
 from detection_rules.class_cache import Budget, Generations
 from detection_rules.condition import AllOf, AnyOf, Node, Not, predicates_of
@@ -54,9 +55,17 @@ class Plan(Generations[Key, Rules]):
         self.fields: frozenset[str] | None = None if None in self.columns else frozenset(_names(self.columns))
         self.misses = 0
         self._budget = budget
-        self._parts = {rule: _parts(node) for rule, node in nodes.items()}
-        self._witnesses, self._unwitnessed = _witnesses(nodes, asked, weak)
+        self._weak = weak
         budget.share(self.age)
+
+    @cached_property
+    def _parts(self) -> dict[int, tuple[frozenset[int], tuple[Node, ...]]]:
+        return {rule: _parts(node) for rule, node in self.nodes.items()}
+
+    @cached_property
+    def _witnessing(self) -> tuple[dict[int, list[int]], list[int]]:
+        """The rules by their witnesses, and those that have none; made at the first combination."""
+        return _witnesses(self.nodes, {rule: predicates_of(node) for rule, node in self.nodes.items()}, self._weak)
 
     def __missing__(self, key: Key) -> Rules:
         found = self.old.pop(key, None)
@@ -69,9 +78,10 @@ class Plan(Generations[Key, Rules]):
 
     def decide(self, present: frozenset[int]) -> Rules:
         """The rules that fire when exactly the predicates ``present`` are true, in order."""
-        candidates = set(self._unwitnessed)
-        for number in present & self._witnesses.keys():
-            candidates.update(self._witnesses[number])
+        witnesses, unwitnessed = self._witnessing
+        candidates = set(unwitnessed)
+        for number in present & witnesses.keys():
+            candidates.update(witnesses[number])
         parts = self._parts
         fired = []
         for rule in candidates:
