@@ -156,11 +156,11 @@ def _merged(pairs: list[tuple[str, Any]]) -> Object:
     value = dict(pairs)
     if len(value) == len(pairs):
         return value
-    every: dict[str, list[Any]] = {}
+    every: dict[str, dict[tuple[str, str], Any]] = {}
     for name, item in pairs:
-        items = every.setdefault(name, [])
-        items += [one for one in (item if isinstance(item, list) else [item]) if one not in items]
-    return {name: items if len(items) > 1 else value[name] for name, items in every.items()}
+        items = every.setdefault(name, {})
+        items.update(((type(one).__name__, repr(one)), one) for one in (item if isinstance(item, list) else [item]))
+    return {name: list(items.values()) if len(items) > 1 else value[name] for name, items in every.items()}
 
 
 _TOLERANT = json.JSONDecoder(
@@ -214,7 +214,7 @@ def flatten(value: Object, wanted: frozenset[str] | None, parents: frozenset[str
 
 
 class _Branch(NamedTuple):
-    """What a key leads to: a field's name, whether that is wanted, and what is wanted of an object that stands there."""
+    """What a key leads to: a field's name, whether that is wanted, and what is wanted of an object there."""
 
     name: str
     wanted: bool

@@ -53,7 +53,9 @@ def line_reader(received: int, zone: tzinfo) -> Callable[[str], Line]:
 
     def bsd(text: str) -> int | None:
         if text not in seen:
-            seen[text] = of_day(text) if zone is UTC and len(text) == BSD_CHARACTERS else _bsd_time(text, received, zone)
+            seen[text] = (
+                of_day(text) if zone is UTC and len(text) == BSD_CHARACTERS else _bsd_time(text, received, zone)
+            )
         return seen[text]
 
     def of_day(text: str) -> int | None:

@@ -1,7 +1,7 @@
 """Value -> class, each distinct value matched once; bounded, because whoever writes the log chooses the values.
 
 A ``ValueClasses`` is a dict whose ``__missing__`` does the slow work, so that a hit never leaves C. All caches of an
-engine share one ``Budget``: when half of it is spent each of them becomes the *old* generation, and the one that was old
+engine share one ``Budget``: when half of it is spent each of them becomes the *old* generation, and what was old
 is dropped. What is still in use is taken over when it is next met, so values that come once push out only each other;
 a long one is not even kept before it has come twice.
 """

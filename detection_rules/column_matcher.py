@@ -56,6 +56,8 @@ class ColumnMatcher:
         if value is ABSENT:
             return self._null
         found = set(self._exists)
+        if self._built is not None and self._built[2] is not None:
+            self._built[2].begin()
         if type(value) is str:
             try:
                 self._ask_text(value, found)
@@ -112,6 +114,11 @@ class ColumnMatcher:
             cased.match(text, found)
         if regexes is not None:
             regexes.match(text, found)
+
+    def regex_memo(self) -> tuple[int, int]:
+        """Steps of our own automata, and those not remembered."""
+        regexes = self._built[2] if self._built is not None else None
+        return (0, 0) if regexes is None else regexes.memo()
 
     def _build(self) -> tuple[TextMatcher, TextMatcher | None, RegexMatcher | None]:
         cased = [(n, test) for n, test in self._texts if test.cased]

@@ -10,7 +10,6 @@ from typing import Any
 
 from detection_rules.class_cache import Budget, ValueClasses, hashable
 from detection_rules.column_matcher import ColumnMatcher
-from detection_rules.condition import Node
 from detection_rules.keyword_filter import KeywordFilter, rarity_cost
 from detection_rules.keyword_scan import KeywordScan
 from detection_rules.narrowing import Narrowing
@@ -31,7 +30,8 @@ NOTHING: frozenset[int] = frozenset()
 class EngineCounters:
     """How the caches do: what was asked, what was not found in them, and what they lost for want of room.
 
-    ``evicted`` entries were of values and combinations, which share their room; ``plans_evicted`` are apart.
+    ``evicted`` entries were of values and combinations, which share their room; ``plans_evicted`` are apart. Regular
+    expressions are counted by characters, and only those that run without Hyperscan.
     """
 
     events: int
@@ -45,6 +45,9 @@ class EngineCounters:
     plan_lookups: int
     plan_misses: int
     plans_evicted: int
+    tuple_lookups: int = 0
+    regex_lookups: int = 0
+    regex_misses: int = 0
 
 
 class Engine:
@@ -60,7 +63,7 @@ class Engine:
     ) -> None:
         self.rules = rules
         self.events = 0
-        self._value_lookups = self._plan_lookups = self._plan_misses = self._plans_evicted = 0
+        self._value_lookups = self._tuple_lookups = self._plan_lookups = self._plan_misses = self._plans_evicted = 0
         self._hyperscan = hyperscan
         self._columns = {number: asked.column for asked, number in predicates.items()}
         self._weak = frozenset(number for asked, number in predicates.items() if _is_weak(asked))
@@ -71,6 +74,7 @@ class Engine:
         self._keyword_costs = {number: rarity_cost(asked.test) for number, asked in keywords.items()}
         self._budget = Budget(cache_bytes)
         self._classes: dict[Column, ValueClasses] = {}
+        self._matchers: list[ColumnMatcher] = []
         self._narrowings: dict[tuple[str, ...], Narrowing] = {}
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._types: dict[EventType, Plan] = {}
@@ -84,6 +88,7 @@ class Engine:
         # The column of all keywords, without which ``fields`` is known, counts its own.
         self._value_lookups += len(group) * (len(plan.columns) - (plan.fields is None))
         if plan.columns and len(group.unparsed) < len(group):
+            self._tuple_lookups += len(group)
             columns = [self._column(column, group, plan) for column in plan.columns]
             found = list(map(plan.__getitem__, zip(*columns, strict=True)))
         else:
@@ -115,6 +120,7 @@ class Engine:
         found = self._classes.get(column)
         if found is None:
             matcher = ColumnMatcher(self._by_column.get(column, {}), hyperscan=self._hyperscan)
+            self._matchers.append(matcher)
             ask = matcher.classify_pair if isinstance(column, tuple) else matcher.classify
             found = self._classes[column] = ValueClasses(ask, self._budget)
         return found
@@ -144,6 +150,7 @@ class Engine:
 
     def counters(self) -> EngineCounters:
         """The caches' counters as of now."""
+        memos = [matcher.regex_memo() for matcher in self._matchers]
         return EngineCounters(
             events=self.events,
             value_lookups=self._value_lookups,
@@ -156,6 +163,9 @@ class Engine:
             plan_lookups=self._plan_lookups,
             plan_misses=self._plan_misses,
             plans_evicted=self._plans_evicted,
+            tuple_lookups=self._tuple_lookups,
+            regex_lookups=sum(steps for steps, _ in memos),
+            regex_misses=sum(misses for _, misses in memos),
         )
 
     def _column(self, column: Column, group: EventGroup, plan: Plan) -> list[frozenset[int]]:
@@ -181,8 +191,7 @@ class Engine:
         """Looked for in the bytes of all records at once, then in the values of those that may hold one."""
         found = [NOTHING] * len(group)
         for index in keywords.named(group.raws):
-            event = group.fields[index] if group.whole is None else group.whole(index)
-            found[index] = self.keyword_class(event.values())
+            found[index] = self.keyword_class(group.fields[index].values())
         return found
 
     def _keyword_column(self, events: Sequence[dict[str, Any]], keywords: KeywordFilter) -> list[frozenset[int]]:

@@ -1,4 +1,4 @@
-"""Which records can hold a keyword, told by their bytes alone: the JSON of a whole group is searched before any value is.
+"""Which records can hold a keyword, told by their bytes: the JSON of a whole group is searched before any value.
 
 Comes in: the literals of a plan's keyword rules, and records in which every value is written as JSON. Goes out: the
 records in which a value may hold one. The one thing to know: it may name a record for nothing, never miss one. A

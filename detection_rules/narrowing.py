@@ -1,8 +1,8 @@
 """All rules, sorted by what they require of an event's type: its logsource, and the fields that the type fixes.
 
 Comes in: the rules. Goes out: for one logsource and the predicates that hold in one type, what is left open of each
-rule. The one thing to know: most rules require a channel and an event id, and few distinct pairs of these occur, so each
-pair is asked once and only the rules behind those that hold are looked at.
+rule. The one thing to know: most rules require a channel and an event id, and few distinct pairs of these occur, so
+each pair is asked once and only the rules behind those that hold are looked at.
 """
 
 from collections.abc import Sequence, Set

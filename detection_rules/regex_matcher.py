@@ -1,7 +1,8 @@
 """All regular expressions of one column against one text at once: in Hyperscan where it is installed.
 
-Where it is missing, our own automaton runs them in linear time too. Only what needs backtracking runs in ``re``, on the
-first ``BACKTRACKING_BYTES`` characters of a text. Nothing is compiled before the first text comes.
+Where it is missing, our own automata run them in linear time too, each on as much of a value as all of them together
+can read within ``STEPS`` (with a hundred expressions its first 20,000 characters). Only what needs backtracking runs in
+``re``, on the first ``BACKTRACKING_BYTES`` characters of a text. Nothing is compiled before the first text comes.
 """
 
 import re
@@ -13,6 +14,8 @@ from detection_rules.linear_regex import LinearRegex
 from detection_rules.predicate import Regex
 from detection_rules.regex_check import BACKTRACKING_BYTES, needs_backtracking, python_flags
 
+STEPS = 2_000_000  # characters that all of our own automata of a column read of one value together
+
 Numbered = tuple[int, Regex]
 
 
@@ -23,6 +26,7 @@ class RegexMatcher:
         self._pending: list[Numbered] | None = list(patterns)
         self._hyperscan = hyperscan
         self._database: Any = None
+        self._room = STEPS
         self._others: list[tuple[int, LinearRegex]] = []
         self._backtracking: list[tuple[int, re.Pattern[str]]] = []
 
@@ -33,10 +37,21 @@ class RegexMatcher:
             self._pending = None
         if self._database is not None:
             self._database.scan(text.encode(), match_event_handler=_collect, context=found)
-        found.update(number for number, automaton in self._others if automaton.search(text))
+        if self._others:
+            read = text[: max(self._room, 0) // len(self._others)]
+            self._room -= (len(read) + 1) * len(self._others)
+            found.update(number for number, automaton in self._others if number not in found and automaton.search(read))
         if self._backtracking:
             head = text[:BACKTRACKING_BYTES]
             found.update(number for number, pattern in self._backtracking if pattern.search(head))
+
+    def begin(self) -> None:
+        """The texts to come are of one value: all of them together may cost ``STEPS``."""
+        self._room = STEPS
+
+    def memo(self) -> tuple[int, int]:
+        """How often our own automata asked for a step, and how often they did not remember it."""
+        return sum(one.steps for _, one in self._others), sum(one.misses for _, one in self._others)
 
     def _compile(self, patterns: list[Numbered]) -> None:
         linear = [one for one in patterns if not needs_backtracking(*_key(one))]

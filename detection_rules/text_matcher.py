@@ -12,7 +12,9 @@ from detection_rules.glob import Glob
 from detection_rules.predicate import Part, Text, Wildcard
 
 WINDOW = 1 << 16  # longer texts are searched piece by piece, so that a flood of matches stays small
-TABLE_CHARACTERS = 10_000  # of literals up to which a table of all states is small; it reads long texts 1.4 times faster
+TABLE_CHARACTERS = (
+    10_000  # of literals up to which a table of all states is small; it reads long texts 1.4 times faster
+)
 
 MANY = Wildcard.MANY
 

@@ -63,7 +63,12 @@ ROLES: Mapping[str, str] = MappingProxyType(
 )
 #: The caches whose keys senders choose.
 CACHES: Mapping[str, str] = MappingProxyType(
-    {"values": N_("Values"), "combinations": N_("Combinations"), "event_types": N_("Event types")}
+    {
+        "values": N_("Values"),
+        "combinations": N_("Combinations"),
+        "event_types": N_("Event types"),
+        "regex_steps": N_("Regular expression steps"),
+    }
 )
 JOB_STATES: Mapping[str, str] = MappingProxyType(
     {

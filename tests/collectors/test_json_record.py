@@ -38,7 +38,9 @@ KEYS = st.sampled_from(["a", "b", "c", "a.b", "b.c", "a.b.c"])
 LEAVES = st.one_of(st.integers(0, 3), st.none(), st.sampled_from(["x", '"', ":", '":', "\\"]))
 NESTED = st.dictionaries(
     KEYS,
-    st.recursive(LEAVES, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3))),
+    st.recursive(
+        LEAVES, lambda inner: st.one_of(st.lists(inner, max_size=3), st.dictionaries(KEYS, inner, max_size=3))
+    ),
     max_size=4,
 )
 

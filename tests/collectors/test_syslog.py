@@ -246,7 +246,11 @@ def test_times_of_rfc_5424_are_read_as_iso_times(second, rest):
 @given(st.integers(1, 12), st.integers(0, 32), st.integers(0, 25), st.integers(0, 61), st.integers(0, 61))
 def test_times_of_one_day_are_those_read_one_by_one(month: int, day: int, hour: int, minute: int, second: int) -> None:
     name = list(MONTHS)[month - 1]
-    texts = [f"{name} {day:2} {hour:02}:{minute:02}:{second:02}", f"{name} {day:2} 00:00:01", f"{name} {day:2} 23:59:60"]
+    texts = [
+        f"{name} {day:2} {hour:02}:{minute:02}:{second:02}",
+        f"{name} {day:2} 00:00:01",
+        f"{name} {day:2} 23:59:60",
+    ]
     received = RECEIVED
     read = line_reader(received, UTC)
     assert [read(f"{text} h p: m").time for text in texts] == [bsd_us(text, received) for text in texts]
