@@ -4,15 +4,16 @@ Fields: the record's own names, nested objects as dotted names, and the Sigma na
 time, identity and logsource are as declared. See ``collectors.declaration`` for the keys.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence, Set
 from datetime import UTC, tzinfo
+from functools import lru_cache, partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 from collectors.declaration import SAFE_NAME, Declaration, read_declaration
 from collectors.header import addresses_of, column_of, first_values
-from collectors.json_record import Objects, flatten, parents_of
+from collectors.json_record import Flattening, Objects, flatten, parents_of
 from collectors.lines import Cut, starts, text_of
 from collectors.nested_values import named_values, text_at
 from collectors.pick import Name, Pick
@@ -43,6 +44,7 @@ class DeclaredFormat:
         self._needed = _needed(declaration)
         self._always = _always(declaration)
         self._paths = {name: tuple(name.split(".")) for name in declaration.texts}
+        self._as_written = declaration.as_written
 
     def logsources(self) -> list[Logsource]:
         """The logsource its events carry where the source says nothing else; "*" for a part that records decide."""
@@ -62,7 +64,7 @@ class DeclaredFormat:
     def parse(self, records: Sequence[bytes], context: dict[str, Any], wanted: Wanted) -> list[EventGroup]:
         """One event per line, grouped by type."""
         read = self._reader.read(records, context)
-        chunk = _Chunk(records, starts(records), context, read.plain)
+        chunk = _Chunk(records, starts(records), context, plain=read.plain, changed=read.changed)
         groups = []
         for key, at in self._members(read).items():
             type_ = self._type(key, context)
@@ -118,26 +120,33 @@ class DeclaredFormat:
     ) -> EventGroup:
         if not chunk.plain:
             needed = None if names is None else names | self._needed | self._asked(names)
-            parents = parents_of(needed)
             nested = [self._nested(value, needed) for value in objects] if self._has_nested else []
-            objects = [flatten(value, needed, parents) for value in objects]
+            objects = list(map(_flattening(needed), objects))
             for event, more in zip(objects, nested, strict=False):
                 event.update(more)
-        present = frozenset[str]().union(*objects)
-        if self._add_fields(objects, present, names):
-            present = frozenset[str]().union(*objects)
-        return EventGroup(
+        if self.declaration.fields:
+            self._add_fields(objects, frozenset[str]().union(*objects), names)
+        group = EventGroup(
             type=type_,
             decoder=self._decoder,
             fields=objects,
             raws=[chunk.records[i] for i in at],
-            times=self._times(objects, present, chunk.zone),
+            times=[],
             bytes_at=[chunk.places[i] for i in at],
             records=at,
-            header=self._header(objects, present),
-            identities=self._identities(objects, present),
-            host_addresses=self._host_addresses(objects, present),
+            written=self._as_written and chunk.changed.isdisjoint(at),
         )
+        group.later(partial(self._complete, zone=chunk.zone))
+        return group
+
+    def _complete(self, group: EventGroup, zone: tzinfo) -> None:
+        """Fill in times, header, identities and addresses."""
+        objects = group.fields
+        present = frozenset[str]().union(*objects)
+        group.times = self._times(objects, present, zone)
+        group.header = self._header(objects, present)
+        group.identities = self._identities(objects, present)
+        group.host_addresses = self._host_addresses(objects, present)
 
     @property
     def _has_nested(self) -> bool:
@@ -219,10 +228,19 @@ class DeclaredFormat:
         return [group]
 
 
+@lru_cache(maxsize=256)
+def _flattening(needed: frozenset[str] | None) -> Callable[[Fields], Fields]:
+    """What makes nested objects flat, as far as they are needed."""
+    return partial(flatten, wanted=None, parents=frozenset()) if needed is None else Flattening(needed).fields
+
+
 class _Chunk:
     """What all groups of one chunk share."""
 
-    def __init__(self, records: Sequence[bytes], places: list[int], context: dict[str, Any], plain: bool) -> None:
+    def __init__(
+        self, records: Sequence[bytes], places: list[int], context: dict[str, Any], *, plain: bool, changed: Set[int]
+    ) -> None:
+        self.changed = changed
         self.records = records
         self.places = places
         self.context = context

@@ -21,6 +21,7 @@ Object = dict[str, Any]
 Scalar = str | int | float | bool | None
 _PLAIN = msgspec.json.Decoder(dict[str, Scalar | list[Scalar]])
 _DECODER = msgspec.json.Decoder(dict[str, Any])
+_ENCODER = msgspec.json.Encoder()
 _REFUSED = (msgspec.MsgspecError, ValueError, RecursionError)
 _UTF8 = ("utf-8", "ascii")
 _HOLDERS = frozenset({dict, list})
@@ -29,11 +30,15 @@ DEPTH = 100  # of nested arrays and objects; no honest record comes near
 
 
 class Objects(NamedTuple):
-    """One object per record, ``None`` where it is broken, and why it is; ``plain`` when none holds another object."""
+    """One object per record, ``None`` where it is broken, and why it is; ``plain`` when none holds another object.
+
+    ``changed``: the records whose values are not as they are written, because the tolerant decoder read them.
+    """
 
     values: list[Object | None]
     broken: dict[int, str]
     plain: bool = False
+    changed: frozenset[int] = frozenset()
 
 
 def read_objects(records: Sequence[bytes], context: dict[str, Any]) -> Objects:
@@ -54,21 +59,36 @@ def _one_by_one(records: Sequence[bytes], context: dict[str, Any]) -> Objects:
         values.append(value)
         if value is None:
             broken[i] = why
-    return Objects(values, broken)
+    return Objects(values, broken, changed=frozenset(range(len(records))))
 
 
 def _with_repeats(records: Sequence[bytes], decoded: Sequence[Object], context: dict[str, Any], plain: bool) -> Objects:
     """Decode again, tolerantly, what has more key signs than keys: a key may stand there twice."""
     values: list[Object | None] = list(decoded)
+    if not plain and _none_repeats(records, decoded):
+        return Objects(values, {})
     broken: dict[int, str] = {}
+    changed = []
     signs = [record.count(b'":') for record in records]
+    if signs == list(map(len, decoded)):
+        return Objects(values, broken, plain)
     for i, (n, keys) in enumerate(zip(signs, map(len, decoded), strict=True)):
         if n != keys and key_signs(records[i]) != count_keys(decoded[i]):
             values[i], why = _tolerant(records[i], context)
             plain = plain and values[i] == decoded[i]
+            changed.append(i)
             if values[i] is None:
                 broken[i] = why
-    return Objects(values, broken, plain)
+    return Objects(values, broken, plain, frozenset(changed))
+
+
+def _none_repeats(records: Sequence[bytes], decoded: Sequence[Object]) -> bool:
+    """Whether surely no key stands twice: written anew the objects have as many quotes.
+
+    A key that was dropped takes its quotes with it, and only a quote written as a number could stand in for them.
+    """
+    data = b"\n".join(records)
+    return data.count(b'"') == _ENCODER.encode(decoded).count(b'"') and b"\\u0022" not in data
 
 
 def read_object(record: bytes, context: dict[str, Any]) -> tuple[Object | None, str]:
@@ -136,11 +156,11 @@ def _merged(pairs: list[tuple[str, Any]]) -> Object:
     value = dict(pairs)
     if len(value) == len(pairs):
         return value
-    every: dict[str, list[Any]] = {}
+    every: dict[str, dict[tuple[str, str], Any]] = {}
     for name, item in pairs:
-        items = every.setdefault(name, [])
-        items += [one for one in (item if isinstance(item, list) else [item]) if one not in items]
-    return {name: items if len(items) > 1 else value[name] for name, items in every.items()}
+        items = every.setdefault(name, {})
+        items.update(((type(one).__name__, repr(one)), one) for one in (item if isinstance(item, list) else [item]))
+    return {name: list(items.values()) if len(items) > 1 else value[name] for name, items in every.items()}
 
 
 _TOLERANT = json.JSONDecoder(
@@ -191,6 +211,52 @@ def flatten(value: Object, wanted: frozenset[str] | None, parents: frozenset[str
     fields: Object = {}
     _flatten_into(fields, "", value, wanted, parents)
     return fields
+
+
+class _Branch(NamedTuple):
+    """What a key leads to: a field's name, whether that is wanted, and what is wanted of an object there."""
+
+    name: str
+    wanted: bool
+    below: "dict[str, _Branch]"
+
+
+class Flattening:
+    """``flatten`` for many objects of which the same names are wanted: other keys are passed over."""
+
+    def __init__(self, wanted: frozenset[str]) -> None:
+        self._wanted = wanted
+        self._parents = parents_of(wanted)
+        self._branches = self._below("")
+
+    def fields(self, value: Object) -> Object:
+        """As ``flatten``."""
+        found: Object = {}
+        self._into(found, value, self._branches)
+        return found
+
+    def _below(self, prefix: str) -> dict[str, _Branch]:
+        """What keys may stand in the object of that name; a key may itself be dotted."""
+        names = [name for name in self._wanted | self._parents if name.startswith(prefix) and name != prefix]
+        return {
+            name[len(prefix) :]: _Branch(
+                name, name in self._wanted, self._below(f"{name}.") if name in self._parents else {}
+            )
+            for name in names
+        }
+
+    def _into(self, found: Object, value: Object, branches: dict[str, _Branch]) -> None:
+        for key, item in value.items():
+            if (branch := branches.get(key)) is not None:
+                name, wanted, below = branch
+                kind = type(item)
+                if kind is dict:
+                    if below:
+                        self._into(found, item, below)
+                elif kind is list or name in found:
+                    _flatten_into(found, name[: len(name) - len(key)], {key: item}, self._wanted, self._parents)
+                elif wanted:
+                    found[name] = item
 
 
 def parents_of(names: frozenset[str] | None) -> frozenset[str]:

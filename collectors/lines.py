@@ -6,6 +6,7 @@ travels in the context. A record is a line without its end (LF or CR LF) and nev
 
 import codecs
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, NamedTuple
 
 MARKS = ((codecs.BOM_UTF8, "utf-8"), (codecs.BOM_UTF16_LE, "utf-16-le"), (codecs.BOM_UTF16_BE, "utf-16-be"))
@@ -90,6 +91,16 @@ def text_of(record: bytes, context: dict[str, Any]) -> str:
         return record.decode(codec, "backslashreplace").removeprefix(MARK)
     except (LookupError, UnicodeError):
         return record.decode("utf-8", "backslashreplace").removeprefix(MARK)
+
+
+def texts_of(records: Sequence[bytes], context: dict[str, Any]) -> list[str]:
+    """``text_of`` each record; all are decoded at once where they are UTF-8."""
+    if (context.get("codec") or "utf-8") == "utf-8":
+        with suppress(UnicodeDecodeError):
+            texts = b"\n".join(records).decode().split("\n")
+            if len(texts) == len(records):  # no record has a line feed in it
+                return [text.removeprefix(MARK) for text in texts]
+    return [text_of(record, context) for record in records]
 
 
 def sample_lines(head: bytes, limit: int = 20) -> list[bytes]:

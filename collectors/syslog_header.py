@@ -5,7 +5,7 @@ Pure text in, parts out. Never raises; every pattern is linear in the length of 
 
 import re
 from collections.abc import Callable
-from datetime import tzinfo
+from datetime import UTC, tzinfo
 from typing import Any, NamedTuple
 
 from collectors.timestamp import MONTHS, bsd_us, iso_us
@@ -30,6 +30,7 @@ _ELEMENT = re.compile(r'\[([^\s=\]"]{1,255})((?: +[^\s=\]"]{1,255}="(?:[^"\\]|\\
 _PARAMETER = re.compile(r' +([^\s=\]"]{1,255})="((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPE = re.compile(r'\\(["\\\]])')
 _LAST_PRI = 191
+BSD_CHARACTERS = 15  # of ``Mmm dd hh:mm:ss``
 
 
 class Line(NamedTuple):
@@ -52,8 +53,21 @@ def line_reader(received: int, zone: tzinfo) -> Callable[[str], Line]:
 
     def bsd(text: str) -> int | None:
         if text not in seen:
-            seen[text] = _bsd_time(text, received, zone)
+            seen[text] = (
+                of_day(text) if zone is UTC and len(text) == BSD_CHARACTERS else _bsd_time(text, received, zone)
+            )
         return seen[text]
+
+    def of_day(text: str) -> int | None:
+        """As ``bsd_us`` in UTC; of a day that has no second in the future only the first second is read whole."""
+        day = text[:6]
+        if day not in seen:
+            first, last = bsd_us(f"{day} 00:00:00", received), bsd_us(f"{day} 23:59:59", received)
+            seen[day] = first if first is not None and last == first + 86_399_000_000 else None
+        begin, hour, minute, second = seen[day], int(text[7:9]), int(text[10:12]), int(text[13:15])
+        if begin is None or hour > 23 or minute > 59 or second > 59:
+            return bsd_us(text, received)
+        return begin + (hour * 3600 + minute * 60 + second) * 1_000_000
 
     def iso(text: str) -> int | None:
         """As ``iso_us``; of times of one second in UTC only the first is read whole."""
@@ -67,14 +81,16 @@ def line_reader(received: int, zone: tzinfo) -> Callable[[str], Line]:
         return whole if whole is None else whole + int(fraction[:6].ljust(6, "0"))
 
     def read(text: str) -> Line:
-        if (new := _RFC5424.match(text)) is not None:
+        if text[:1] == "<" and (new := _RFC5424.match(text)) is not None:
             return _rfc5424(text, new, iso)
         found = _LINE.match(text)
         if found is None:
             return _other_line(text)
         pri, old, new_time, host, program, pid, alone = found.groups()
         time = bsd(old) if old is not None else iso(_compact(new_time))
-        return Line(text[found.end() :], program or "", pid, host or alone, _pri(pri), time)
+        number = None if pri is None else _pri(pri)
+        parts = (text[found.end() :], program or "", pid, host or alone, number, time, None, None, "")
+        return tuple.__new__(Line, parts)  # what Line() does, without its step in Python
 
     return read
 

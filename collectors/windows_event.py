@@ -4,9 +4,13 @@ Comes in: one dict of fields per event under Sigma's names (``windows_shape``). 
 (Channel, EventID, Provider_Name); its logsource is product ``windows`` with the service of the channel.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence, Set
+from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache
+from datetime import tzinfo
+from functools import cache, partial
+from itertools import chain
+from operator import itemgetter
 from typing import Any, NamedTuple
 
 from collectors.header import addresses_of, column_of, first_values
@@ -70,7 +74,10 @@ def facts() -> Facts:
 
 @dataclass(slots=True, kw_only=True)
 class Events:
-    """Decoded events as parallel lists; ``fields[i]`` is ``None`` where ``broken[i]`` says why."""
+    """Decoded events as parallel lists; ``fields[i]`` is ``None`` where ``broken[i]`` says why.
+
+    ``changed``: the events whose values may not stand in ``raws`` as JSON (``EventGroup.written``).
+    """
 
     fields: Sequence[Fields | None]
     raws: Sequence[bytes]
@@ -78,6 +85,7 @@ class Events:
     records: Sequence[int]
     broken: dict[int, str]
     texts: dict[int, str]
+    changed: Set[int] = frozenset()
 
 
 _PLAIN = frozenset({str, int, type(None)})
@@ -86,16 +94,34 @@ _PLAIN = frozenset({str, int, type(None)})
 def event_groups(events: Events, decoder: str, context: dict[str, Any], wanted: Wanted) -> list[EventGroup]:
     """The events by type, each group in record order; events that could not be parsed are a group of their own."""
     members: dict[tuple[Any, Any, Any], list[int]] = {}
-    for i, fields in enumerate(events.fields):
-        if fields is not None:
-            members.setdefault(_key(fields), []).append(i)
+    for i, key in enumerate(_keys(events.fields)):
+        if key is not None:
+            members.setdefault(key, []).append(i)
     groups = [
         _group(_event_type(key, context), [f for i in at if (f := events.fields[i]) is not None], at, events, decoder)
         for key, at in members.items()
     ]
+    zone = zone_of(context.get("zone"))
     for group in groups:
-        _complete(group, context, wanted)
+        _name_data(group)
+        names = wanted(group.type)
+        if names is None or names & HASH_NAMES:
+            _split_all_hashes(group.fields)
+        group.later(partial(_complete, zone=zone))
     return groups + _broken_group(events, decoder, context)
+
+
+_NAMES_OF_TYPE = ("Channel", "EventID", "Provider_Name")
+_said = itemgetter(*_NAMES_OF_TYPE)
+
+
+def _keys(events: Sequence[Fields | None]) -> Sequence[tuple[Any, Any, Any] | None]:
+    """What makes the type of each event; where all say it in the usual way, told without a step for each."""
+    with suppress(KeyError, TypeError):
+        keys = list(map(_said, events))  # type: ignore[arg-type]  # a broken event raises
+        if {*map(type, chain.from_iterable(keys))} <= _PLAIN:
+            return keys
+    return [None if fields is None else _key(fields) for fields in events]
 
 
 def _key(fields: Fields) -> tuple[Any, Any, Any]:
@@ -109,8 +135,7 @@ def _key(fields: Fields) -> tuple[Any, Any, Any]:
 
 def _event_type(key: tuple[Any, Any, Any], context: dict[str, Any]) -> EventType:
     service = facts().service(str(key[0])) if key[0] else ""
-    names = ("Channel", "EventID", "Provider_Name")
-    constants = tuple((name, str(value)) for name, value in zip(names, key, strict=True) if value is not None)
+    constants = tuple((name, str(value)) for name, value in zip(_NAMES_OF_TYPE, key, strict=True) if value is not None)
     return EventType(f"windows.{service or 'other'}", _logsource(service, context), constants)
 
 
@@ -138,22 +163,18 @@ def _group(type_: EventType, fields: list[Fields], at: list[int], events: Events
         times=[],
         bytes_at=[events.bytes_at[i] for i in at],
         records=[events.records[i] for i in at],
+        written=events.changed.isdisjoint(at),
     )
 
 
-def _complete(group: EventGroup, context: dict[str, Any], wanted: Wanted) -> None:
-    """Fill in times, identities, header and the fields that are derived."""
-    _name_data(group)
+def _complete(group: EventGroup, zone: tzinfo) -> None:
+    """Fill in times, identities and header."""
     present = frozenset[str]().union(*group.fields)
-    group.times = _times(group.fields, present, context)
+    group.times = _times(group.fields, present, zone)
     if {"Computer", "Channel", "EventRecordID"} <= present:
         group.identities = _identities(group.fields, group.times)
     group.header = _header(group, present)
     group.host_addresses = _host_addresses(group, present)
-    names = wanted(group.type)
-    if "Hashes" in present and (names is None or names & HASH_NAMES):
-        for fields in group.fields:
-            _split_hashes(fields)
 
 
 @cache
@@ -167,15 +188,17 @@ def _name_data(group: EventGroup) -> None:
     """Give the elements of the list ``Data`` the names that are known for events of this type."""
     numbers = _data_names().get(group.type.logsource.service)
     names = numbers.get(dict(group.type.constants).get("EventID", "")) if numbers else None
-    for fields in group.fields if names else ():
+    if not names:
+        return
+    group.written = False  # its fields have names that do not stand in the record
+    for fields in group.fields:
         data = fields.get("Data")
-        for name, value in zip(names or (), data if isinstance(data, list) else (), strict=False):
+        for name, value in zip(names, data if isinstance(data, list) else (), strict=False):
             fields.setdefault(name, value)
 
 
-def _times(fields: list[Fields], present: frozenset[str], context: dict[str, Any]) -> list[int | None]:
+def _times(fields: list[Fields], present: frozenset[str], zone: tzinfo) -> list[int | None]:
     """Each event's time: of the first time field that can be read."""
-    zone = zone_of(context.get("zone"))
     times: list[int | None] = [None] * len(fields)
     for name in TIME_FIELDS:
         if name not in present:
@@ -250,15 +273,25 @@ def _outcome(keywords: str) -> str | None:
     return "failure" if bits & AUDIT_FAILURE else "success" if bits & AUDIT_SUCCESS else None
 
 
-def _split_hashes(fields: Fields) -> None:
-    """``Hashes`` (``SHA1=..,MD5=..``) also as fields of their own."""
-    hashes = fields.get("Hashes")
-    if not isinstance(hashes, str):
-        return
-    for part in hashes[:1024].split(","):
+def _split_all_hashes(events: list[Fields]) -> None:
+    """``Hashes`` (``SHA1=..,MD5=..``) also as fields of their own; images repeat, and so do their hashes."""
+    known: dict[str, list[tuple[str, str]]] = {}
+    for fields in events:
+        hashes = fields.get("Hashes")
+        if isinstance(hashes, str):
+            found = known.get(hashes)
+            if found is None:
+                found = known[hashes] = list(_hashes(hashes))
+            for name, digest in found:
+                fields.setdefault(name, digest)
+
+
+def _hashes(text: str) -> Iterator[tuple[str, str]]:
+    """The names and values of one text of hashes."""
+    for part in text[:1024].split(","):
         algorithm, _, digest = part.partition("=")
         for name in HASH_FIELDS.get(algorithm.strip().upper(), ()):
-            fields.setdefault(name, digest)
+            yield name, digest
 
 
 def _broken_group(events: Events, decoder: str, context: dict[str, Any]) -> list[EventGroup]:

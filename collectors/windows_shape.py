@@ -48,6 +48,7 @@ FLAT_NAMES = (
     ("Channel", "LogName"),
     ("Data", "StringInserts"),
 )
+_OTHER_NAMES = frozenset(other for _, other in FLAT_NAMES)
 
 
 def is_nested(value: Fields) -> bool:
@@ -81,6 +82,8 @@ def flat_fields(value: Fields) -> Fields:
 
 def flat_names(value: Fields) -> Fields:
     """A flat event of plain values with Sigma's names beside its own."""
+    if value.keys().isdisjoint(_OTHER_NAMES):
+        return value
     for name, other in FLAT_NAMES:
         if other in value and name not in value:
             value[name] = value[other]

@@ -1,17 +1,26 @@
 """Value -> class, each distinct value matched once; bounded, because whoever writes the log chooses the values.
 
 A ``ValueClasses`` is a dict whose ``__missing__`` does the slow work, so that a hit never leaves C. All caches of an
-engine share one ``Budget``; when it is spent all of them begin anew, which costs each value in use one more match.
+engine share one ``Budget``: when half of it is spent each of them becomes the *old* generation, and what was old
+is dropped. What is still in use is taken over when it is next met, so values that come once push out only each other;
+a long one is not even kept before it has come twice.
 """
 
 from collections.abc import Callable, Hashable
 from sys import getsizeof
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 from detection_rules.predicate import ABSENT
 
+K = TypeVar("K", bound=Hashable)
+V = TypeVar("V")
+
 ENTRY_BYTES = 120
-LONGEST_CACHED = 4096  # longer texts hardly ever come again
+LONGEST_CACHED = 32_768  # longer texts are not worth their room
+LONG = 256  # characters from which a text is kept only when it comes the second time
+TEXT_BYTES = ENTRY_BYTES + 100  # of a short text's entry
+KEPT_OF_FLOOD = 8
+NUMBERS = frozenset({bool, int, float})
 
 
 class Budget:
@@ -19,37 +28,56 @@ class Budget:
 
     def __init__(self, limit_bytes: int) -> None:
         self.limit_bytes = limit_bytes
-        self.used_bytes = 0
         self.clears = 0
         self.evicted = 0
-        self._entries = 0
+        self._bytes = [0, 0]  # of the generation in use, and of the old one
+        self._entries = [0, 0]
         self._caches: dict[Callable[[], None], None] = {}
 
-    def share(self, clear: Callable[[], None]) -> None:
-        """Let a cache in; ``clear`` empties it."""
-        self._caches[clear] = None
+    @property
+    def used_bytes(self) -> int:
+        """What all caches hold."""
+        return sum(self._bytes)
 
-    def leave(self, clear: Callable[[], None]) -> None:
+    def share(self, age: Callable[[], None]) -> None:
+        """Let a cache in; ``age`` drops its old generation and makes an old one of what is in use."""
+        self._caches[age] = None
+
+    def leave(self, age: Callable[[], None]) -> None:
         """Let a cache go."""
-        self._caches.pop(clear, None)
+        self._caches.pop(age, None)
 
     def spend(self, size_bytes: int) -> None:
-        """Account for an entry about to be kept; empties every cache when the limit is passed."""
-        self.used_bytes += size_bytes
-        self._entries += 1
-        if self.used_bytes > self.limit_bytes:
-            for clear in self._caches:
-                clear()
-            self.used_bytes = size_bytes
+        """Account for an entry about to be kept; ages every cache when half of the limit is passed."""
+        self._bytes[0] += size_bytes
+        self._entries[0] += 1
+        if self._bytes[0] > self.limit_bytes // 2:
+            for age in self._caches:
+                age()
+            self.evicted += self._entries[1]
+            self._bytes = [size_bytes, self._bytes[0] - size_bytes]
+            self._entries = [1, self._entries[0] - 1]
             self.clears += 1
-            self.evicted += self._entries - 1
-            self._entries = 1
 
 
-class ValueClasses(dict[Any, frozenset[int]]):
+class Generations(dict[K, V], Generic[K, V]):
+    """A dict of two generations: what is not in it may still be in ``old``."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.old: dict[K, V] = {}
+
+    def age(self) -> None:
+        """Drop the old generation; what is in use becomes it."""
+        self.old = dict(self)
+        self.clear()
+
+
+class ValueClasses(Generations[Any, frozenset[int]]):
     """The classes of one column's values; ``classify`` is asked for those not known yet.
 
-    1 and true are one key to a dict but two texts to a rule, so what equals 0 or 1 is kept by its type too.
+    1 and true are one key to a dict but two texts to a rule, so what equals 0 or 1 is kept by its type too, unless the
+    rules tell none of these apart.
     """
 
     def __init__(self, classify: Callable[[Any], frozenset[int]], budget: Budget) -> None:
@@ -57,24 +85,50 @@ class ValueClasses(dict[Any, frozenset[int]]):
         self._classify = classify
         self._budget = budget
         self._numbers: dict[Hashable, frozenset[int]] = {}
+        self._once: set[Any] = set()  # hashes of long texts that have come once
         self.misses = 0
-        budget.share(self.forget)
+        self.flooded = False  # nearly all values of late were new: only one of ``KEPT_OF_FLOOD`` is kept
+        budget.share(self.age)
 
-    def forget(self) -> None:
-        """Empty the cache."""
-        self.clear()
+    def age(self) -> None:
+        super().age()
         self._numbers.clear()
+        self._once.clear()
 
     def __missing__(self, value: Any) -> frozenset[int]:
-        if isinstance(value, bool | int | float):
+        if type(value) in NUMBERS:
             return self._number(value)
-        self.misses += 1
-        found = self._classify(value)
-        size = _cached_bytes(value)
+        found = self.old.pop(value, None) if self.old else None
+        is_text = type(value) is str
+        if found is None:
+            self.misses += 1
+            found = self._classify(value)
+            if is_text and (
+                (self.flooded and hash(value) % KEPT_OF_FLOOD) or (len(value) >= LONG and self._comes_first(value))
+            ):
+                return found
+        size = len(value) + TEXT_BYTES if is_text and len(value) < LONG else _cached_bytes(value)
         if size:
             self._budget.spend(size)
             self[value] = found
         return found
+
+    def of(self, values: list[Any]) -> list[frozenset[int]]:
+        """The class of each value; notes whether nearly all of them were new."""
+        before = self.misses
+        found = list(map(self.__getitem__, values))
+        self.flooded = (self.misses - before) * 10 > len(values) * 9
+        return found
+
+    def _comes_first(self, value: str) -> bool:
+        """Whether a long text is met for the first time, as far as is remembered."""
+        mark = hash(value)
+        if mark in self._once:
+            return False
+        if len(value) <= LONGEST_CACHED:
+            self._budget.spend(ENTRY_BYTES // 2)
+            self._once.add(mark)
+        return True
 
     def _number(self, value: float) -> frozenset[int]:
         key = (type(value), value)
@@ -83,7 +137,7 @@ class ValueClasses(dict[Any, frozenset[int]]):
             self.misses += 1
             found = self._classify(value)
             self._budget.spend(2 * ENTRY_BYTES)
-            if value in (0, 1):
+            if value in (0, 1) and any(self._classify(kind(value)) != found for kind in (bool, int, float)):
                 self._numbers[key] = found
             else:
                 self[value] = found

@@ -28,6 +28,7 @@ from detection_rules.regex_matcher import RegexMatcher
 from detection_rules.rule_cost import Spending
 from detection_rules.text_matcher import TextMatcher
 
+KNOWN = 4096  # classes of one column kept to be shared
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?")
 _HALVES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
@@ -49,7 +50,9 @@ class ColumnMatcher:
         self._same = [(n, test) for n, test in tests.items() if isinstance(test, SameAs)]
         self._null = frozenset(n for n, test in tests.items() if isinstance(test, Null))
         self._exists = frozenset(n for n, test in tests.items() if isinstance(test, Exists))
+        self._others = bool(self._cidrs or self._compares or self._times)
         self._hyperscan = hyperscan
+        self._known: dict[frozenset[int], frozenset[int]] = {}
         self._built: tuple[TextMatcher, TextMatcher | None, RegexMatcher | None] | None = None
 
     def classify(self, value: Any) -> frozenset[int]:
@@ -57,27 +60,55 @@ class ColumnMatcher:
         if value is ABSENT:
             return self._null
         found = set(self._exists)
-        for element in elements(value):
-            self._ask(element, found)
-        return frozenset(found)
+        if self._built is not None and self._built[2] is not None:
+            self._built[2].begin()
+        if type(value) is str:
+            try:
+                self._ask_text(value, found)
+                if self._others:
+                    self._ask_others(value, value, found)
+            except UnicodeEncodeError:
+                self._ask(value, value, found)
+        else:
+            for element in elements(value):
+                if element is None:
+                    found |= self._null
+                else:
+                    self._ask(element, text_of(element), found)
+        return self._same_set(frozenset(found))
+
+    def _same_set(self, found: frozenset[int]) -> frozenset[int]:
+        """One object for equal classes, so that combinations of them are compared by identity."""
+        if not found:
+            return found
+        if len(self._known) >= KNOWN:
+            self._known.clear()
+        return self._known.setdefault(found, found)
 
     def classify_pair(self, pair: tuple[Any, Any]) -> frozenset[int]:
         """The numbers of the comparisons that two fields' values satisfy, any element with any."""
-        return frozenset(
+        pairs = [
+            (text_of(one), text_of(other))
+            for one in elements(pair[0])
+            for other in elements(pair[1])
+            if one is not None and other is not None
+        ]
+        folded = [(one.casefold(), other.casefold()) for one, other in pairs]
+        found = [
             number
             for number, test in self._same
-            if any(_same(test, one, other) for one in elements(pair[0]) for other in elements(pair[1]))
-        )
+            if any(_same(test.side, *texts) for texts in (pairs if test.cased else folded))
+        ]
+        return self._same_set(frozenset(found))
 
-    def _ask(self, value: Any, found: set[int]) -> None:
-        if value is None:
-            found |= self._null
-            return
-        text = text_of(value)
+    def _ask(self, value: Any, text: str, found: set[int]) -> None:
         try:
             self._ask_text(text, found)
         except UnicodeEncodeError:  # half characters: neither automaton takes them
             self._ask_text(text.translate(_HALVES), found)
+        self._ask_others(value, text, found)
+
+    def _ask_others(self, value: Any, text: str, found: set[int]) -> None:
         if self._cidrs:
             found.update(_networks(text, self._cidrs))
         if self._compares:
@@ -93,6 +124,11 @@ class ColumnMatcher:
         if regexes is not None:
             regexes.match(text, found)
 
+    def regex_memo(self) -> tuple[int, int]:
+        """Steps of our own automata, and those not remembered."""
+        regexes = self._built[2] if self._built is not None else None
+        return (0, 0) if regexes is None else regexes.memo()
+
     def _build(self) -> tuple[TextMatcher, TextMatcher | None, RegexMatcher | None]:
         cased = [(n, test) for n, test in self._texts if test.cased]
         self._built = (
@@ -104,6 +140,8 @@ class ColumnMatcher:
 
 
 def _networks(text: str, cidrs: Iterable[tuple[int, Cidr]]) -> Iterable[int]:
+    if "." not in text and ":" not in text:
+        return ()
     try:
         address = ip_address(text)
     except (ValueError, AddressValueError):
@@ -158,13 +196,8 @@ def time_part(when: datetime, unit: Unit) -> int:
     return part
 
 
-def _same(test: SameAs, one: Any, other: Any) -> bool:
-    if one is None or other is None:
-        return False
-    here, there = text_of(one), text_of(other)
-    if not test.cased:
-        here, there = here.casefold(), there.casefold()
-    match test.side:
+def _same(side: Side, here: str, there: str) -> bool:
+    match side:
         case Side.WHOLE:
             return here == there
         case Side.START:

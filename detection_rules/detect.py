@@ -123,7 +123,7 @@ class Kept:
             located, index, card, group, header, card.content_sha256, lambda: explain(engine, number, fields, kind)
         )
 
-    def _take(
+    def _take(  # noqa: PLR0917
         self,
         located: Located,
         index: int,

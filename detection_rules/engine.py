@@ -4,14 +4,16 @@ Each distinct value is matched once (its class), each distinct combination of cl
 both are dicts, so the loop over events that repeat runs in C.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from detection_rules.class_cache import Budget, ValueClasses, hashable
 from detection_rules.column_matcher import ColumnMatcher
-from detection_rules.condition import Node, any_of, predicates_of, resolve
+from detection_rules.condition import predicates_of
 from detection_rules.keyword_filter import KeywordFilter, rarity_cost
+from detection_rules.keyword_scan import KeywordScan
+from detection_rules.narrowing import Narrowing
 from detection_rules.plan import Plan, Rules, needed_keywords
 from detection_rules.predicate import ABSENT, Column, Exists, Null, Predicate, Text, Wildcard
 from detection_rules.rule import Rule
@@ -30,7 +32,8 @@ NOTHING: frozenset[int] = frozenset()
 class EngineCounters:
     """How the caches do: what was asked, what was not found in them, and what they lost for want of room.
 
-    ``evicted`` entries were of values and combinations, which share their room; ``plans_evicted`` are apart.
+    ``evicted`` entries were of values and combinations, which share their room; ``plans_evicted`` are apart. Regular
+    expressions are counted by characters, and only those that run without Hyperscan.
     """
 
     events: int
@@ -44,6 +47,9 @@ class EngineCounters:
     plan_lookups: int
     plan_misses: int
     plans_evicted: int
+    tuple_lookups: int = 0
+    regex_lookups: int = 0
+    regex_misses: int = 0
 
 
 class Engine:
@@ -59,7 +65,7 @@ class Engine:
     ) -> None:
         self.rules = rules
         self.events = 0
-        self._value_lookups = self._plan_lookups = self._plan_misses = self._plans_evicted = 0
+        self._value_lookups = self._tuple_lookups = self._plan_lookups = self._plan_misses = self._plans_evicted = 0
         self._hyperscan = hyperscan
         self._columns = {number: asked.column for asked, number in predicates.items()}
         self._weak = frozenset(number for asked, number in predicates.items() if _is_weak(asked))
@@ -71,7 +77,8 @@ class Engine:
         self._budget = Budget(cache_bytes)
         self._spending = Spending()
         self._classes: dict[Column, ValueClasses] = {}
-        self._seen: dict[Logsource, list[tuple[int, list[Node]]]] = {}
+        self._matchers: list[ColumnMatcher] = []
+        self._narrowings: dict[tuple[str, ...], Narrowing] = {}
         self._plans: dict[tuple[Any, ...], Plan] = {}
         self._types: dict[EventType, Plan] = {}
         self._filters: dict[frozenset[int], KeywordFilter] = {}
@@ -83,8 +90,9 @@ class Engine:
         self.events += len(group)
         # The column of all keywords, without which ``fields`` is known, counts its own.
         self._value_lookups += len(group) * (len(plan.columns) - (plan.fields is None))
-        if plan.columns:
-            columns = [self._column(column, group.fields, plan) for column in plan.columns]
+        if plan.columns and len(group.unparsed) < len(group):
+            self._tuple_lookups += len(group)
+            columns = [self._column(column, group, plan) for column in plan.columns]
             found = list(map(plan.__getitem__, zip(*columns, strict=True)))
         else:
             found = [plan.always] * len(group)
@@ -115,6 +123,7 @@ class Engine:
         found = self._classes.get(column)
         if found is None:
             matcher = ColumnMatcher(self._by_column.get(column, {}), hyperscan=self._hyperscan, spending=self._spending)
+            self._matchers.append(matcher)
             ask = matcher.classify_pair if isinstance(column, tuple) else matcher.classify
             found = self._classes[column] = ValueClasses(ask, self._budget)
         return found
@@ -142,17 +151,9 @@ class Engine:
         classes = self.classes(None)
         return NOTHING.union(*(classes[hashable(value)] for value in values))
 
-    def conditions(self, logsource: Logsource) -> list[tuple[int, list[Node]]]:
-        """(rule number, conditions of its variants) for the rules that see events of the logsource."""
-        found = self._seen.get(logsource)
-        if found is None:
-            if len(self._seen) >= PLANS:
-                self._seen.clear()
-            found = self._seen[logsource] = list(self._covering(logsource))
-        return found
-
     def counters(self) -> EngineCounters:
         """The caches' counters as of now."""
+        memos = [matcher.regex_memo() for matcher in self._matchers]
         return EngineCounters(
             events=self.events,
             value_lookups=self._value_lookups,
@@ -165,6 +166,9 @@ class Engine:
             plan_lookups=self._plan_lookups,
             plan_misses=self._plan_misses,
             plans_evicted=self._plans_evicted,
+            tuple_lookups=self._tuple_lookups,
+            regex_lookups=sum(steps for steps, _ in memos),
+            regex_misses=sum(misses for _, misses in memos),
         )
 
     def rule_costs(self) -> dict[str, float]:
@@ -174,15 +178,12 @@ class Engine:
             asking[number] = [i for i, rule in enumerate(self.rules) if number in _asked(rule)]
         return {self.rules[rule].card.id: spent for rule, spent in self._spending.by_rule(asking).items()}
 
-    def _covering(self, logsource: Logsource) -> Iterator[tuple[int, list[Node]]]:
-        for number, rule in enumerate(self.rules):
-            nodes = [variant.condition for variant in rule.variants if variant.logsource.covers(logsource)]
-            if nodes:
-                yield number, nodes
-
-    def _column(self, column: Column, events: Sequence[dict[str, Any]], plan: Plan) -> list[frozenset[int]]:
+    def _column(self, column: Column, group: EventGroup, plan: Plan) -> list[frozenset[int]]:
         """The class of each event in one column of the plan."""
+        events = group.fields
         if column is None:
+            if group.written and plan.keywords.scan.possible:
+                return self._scanned_column(group, plan.keywords.scan)
             return self._keyword_column(events, plan.keywords)
         values: list[Any]
         if isinstance(column, tuple):
@@ -190,11 +191,18 @@ class Engine:
             values = [(event.get(one, ABSENT), event.get(other, ABSENT)) for event in events]
         else:
             values = [event.get(column, ABSENT) for event in events]
-        class_of = self.classes(column).__getitem__
+        classes = self.classes(column)
         try:
-            return list(map(class_of, values))
+            return classes.of(values)
         except TypeError:  # a list among the values: dicts do not take them
-            return list(map(class_of, map(hashable, values)))
+            return classes.of(list(map(hashable, values)))
+
+    def _scanned_column(self, group: EventGroup, keywords: KeywordScan) -> list[frozenset[int]]:
+        """Looked for in the bytes of all records at once, then in the values of those that may hold one."""
+        found = [NOTHING] * len(group)
+        for index in keywords.named(group.raws):
+            found[index] = self.keyword_class(group.fields[index].values())
+        return found
 
     def _keyword_column(self, events: Sequence[dict[str, Any]], keywords: KeywordFilter) -> list[frozenset[int]]:
         """Looked for in all events at once, then where there is one in a few of them, then in each."""
@@ -218,20 +226,21 @@ class Engine:
             found = self._plans[key] = self._made(event_type.logsource, classes)
         return found
 
-    def _made(self, logsource: Logsource, classes: Iterable[tuple[str, frozenset[int]]]) -> Plan:
-        decided = {number for name, _ in classes for number in self._by_column[name]}
-        true = NOTHING.union(*(found for _, found in classes))
-        nodes: dict[int, Node] = {}
-        always: list[int] = []
-        for rule, conditions in self.conditions(logsource):
-            left = any_of([resolve(node, decided, true) for node in conditions])
-            if left is True:
-                always.append(rule)
-            elif left is not False:
-                nodes[rule] = left
+    def _narrowing(self, names: tuple[str, ...]) -> Narrowing:
+        """The rules by what they require of the fields of these names."""
+        found = self._narrowings.get(names)
+        if found is None:
+            decided = frozenset(number for name in names for number in self._by_column[name])
+            found = self._narrowings[names] = Narrowing(self.rules, decided)
+        return found
+
+    def _made(self, logsource: Logsource, classes: Sequence[tuple[str, frozenset[int]]]) -> Plan:
+        narrowing = self._narrowing(tuple(name for name, _ in classes))
+        left = narrowing.left(logsource, NOTHING.union(*(true for _, true in classes)))
+        nodes = {rule: node for rule, node in left.items() if not isinstance(node, bool)}
         return Plan(
             nodes,
-            tuple(always),
+            tuple(rule for rule, node in left.items() if node is True),
             keywords=self._filter(needed_keywords(nodes.values(), self._keyword_costs)),
             columns=self._columns,
             weak=self._weak,
@@ -249,11 +258,12 @@ class Engine:
     def _forget_plans(self) -> None:
         self._forgotten_misses += sum(plan.misses for plan in self._plans.values())
         for plan in self._plans.values():
-            self._budget.leave(plan.clear)
+            self._budget.leave(plan.age)
         self._plans_evicted += len(self._types)
         self._plans.clear()
         self._types.clear()
         self._filters.clear()
+        self._narrowings.clear()
 
 
 def _asked(rule: Rule) -> frozenset[int]:

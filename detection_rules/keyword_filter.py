@@ -11,6 +11,7 @@ from typing import Any
 
 from ahocorasick_rs import AhoCorasick
 
+from detection_rules.keyword_scan import KeywordScan
 from detection_rules.predicate import Regex, Test, Text, elements, text_of
 from detection_rules.regex_matcher import RegexMatcher, has_hyperscan
 
@@ -23,6 +24,7 @@ class KeywordFilter:
 
     def __init__(self, tests: Iterable[Test], *, hyperscan: bool = True) -> None:
         literals = {_literal(test) for test in tests}
+        self.scan = KeywordScan(literals, hyperscan=hyperscan)
         self._found_in: Callable[[str], bool] | None = None
         if literals and "" not in literals:
             self._found_in = _search(sorted(literals), hyperscan=hyperscan)
@@ -66,7 +68,10 @@ def rarity_cost(test: Test) -> int:
 def joined(events: Sequence[dict[str, Any]]) -> str:
     """The texts of all values of all events, apart from each other."""
     values = list(chain.from_iterable(map(dict.values, events)))
-    if not set(map(type, values)) <= PLAIN:
+    kinds = set(map(type, values))
+    if kinds <= {str}:
+        return SEPARATOR.join(values)
+    if not kinds <= PLAIN:
         odd = [text_of(element) for value in values if type(value) not in PLAIN for element in elements(value)]
         values = [value for value in values if type(value) in PLAIN] + odd
     try:

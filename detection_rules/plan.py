@@ -7,8 +7,9 @@ one must be true wherever the rule fires (for and the cheapest part's, for or th
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
+from functools import cached_property
 
-from detection_rules.class_cache import Budget
+from detection_rules.class_cache import Budget, Generations
 from detection_rules.condition import AllOf, AnyOf, Node, Not, predicates_of
 from detection_rules.keyword_filter import KeywordFilter
 from detection_rules.predicate import Column
@@ -22,7 +23,7 @@ CLASS_BYTES = 8
 OTHER_COST = 10**12  # of a predicate that is no keyword: never in place of one
 
 
-class Plan(dict[Key, Rules]):
+class Plan(Generations[Key, Rules]):
     """The rules that an event type leaves open. ``always`` fire on every event of the type.
 
     ``fields`` are the names of the fields that matter, or None where keyword rules look at all of them.
@@ -57,25 +58,42 @@ class Plan(dict[Key, Rules]):
         self.misses = 0
         self._budget = budget
         self._spending = spending
-        self._witnesses, self._unwitnessed = _witnesses(nodes, asked, weak)
-        budget.share(self.clear)
+        self._weak = weak
+        budget.share(self.age)
+
+    @cached_property
+    def _parts(self) -> dict[int, tuple[frozenset[int], tuple[Node, ...]]]:
+        return {rule: _parts(node) for rule, node in self.nodes.items()}
+
+    @cached_property
+    def _witnessing(self) -> tuple[dict[int, list[int]], list[int]]:
+        """The rules by their witnesses, and those that have none; made at the first combination."""
+        return _witnesses(self.nodes, {rule: predicates_of(node) for rule, node in self.nodes.items()}, self._weak)
 
     def __missing__(self, key: Key) -> Rules:
-        self.misses += 1
-        found = self.decide(frozenset().union(*key))
+        found = self.old.pop(key, None)
+        if found is None:
+            self.misses += 1
+            found = self.decide(frozenset().union(*key))
         self._budget.spend(ENTRY_BYTES + CLASS_BYTES * len(key))
         self[key] = found
         return found
 
     def decide(self, present: frozenset[int]) -> Rules:
         """The rules that fire when exactly the predicates ``present`` are true, in order."""
-        candidates = set(self._unwitnessed)
-        for number in present & self._witnesses.keys():
-            candidates.update(self._witnesses[number])
+        witnesses, unwitnessed = self._witnessing
+        candidates = set(unwitnessed)
+        for number in present & witnesses.keys():
+            candidates.update(witnesses[number])
         if self._spending.due():
             fired = self._spending.timed(candidates, self.nodes, present)
         else:
-            fired = [rule for rule in candidates if self.nodes[rule].holds(present)]
+            parts = self._parts
+            fired = []
+            for rule in candidates:
+                every, others = parts[rule]
+                if every <= present and all(part.holds(present) for part in others):
+                    fired.append(rule)
         return tuple(sorted((*self.always, *fired))) if fired else self.always
 
     def decide_by_keywords(self, present: frozenset[int]) -> Rules:
@@ -87,6 +105,11 @@ class Plan(dict[Key, Rules]):
             and self.nodes[rule].holds(present)
             and not self.nodes[rule].holds(frozenset())
         )
+
+
+def _parts(node: Node) -> tuple[frozenset[int], tuple[Node, ...]]:
+    """Predicates and conditions that must all hold for the node to hold."""
+    return (node.preds, node.parts) if isinstance(node, AllOf) else (frozenset(), (node,))
 
 
 def _names(columns: Iterable[Column]) -> Iterator[str]:

@@ -7,7 +7,7 @@ field names (one field compared with another). The tests are closed under the Si
 from dataclasses import dataclass
 from enum import Enum, StrEnum
 from ipaddress import IPv4Network, IPv6Network
-from typing import Any, TypeAlias
+from typing import Any, Final, TypeAlias
 
 Column: TypeAlias = str | tuple[str, str] | None
 
@@ -119,13 +119,16 @@ class Predicate:
     test: Test
 
 
-class Absent(Enum):
-    """What stands in a column for a field that the event does not have (null is a value)."""
+class Absent:
+    """What stands in a column for a field that the event does not have (null is a value).
 
-    ABSENT = "absent"
+    No enumeration: the hash of a member is computed in Python, and this one is looked up for each event.
+    """
+
+    __slots__ = ()
 
 
-ABSENT = Absent.ABSENT
+ABSENT: Final = Absent()
 
 
 def text_of(value: Any) -> str:

@@ -1,7 +1,8 @@
 """All regular expressions of one column against one text at once: in Hyperscan where it is installed.
 
-Where it is missing, our own automaton runs them in linear time too. Only what needs backtracking runs in ``re``, on the
-first ``BACKTRACKING_BYTES`` characters of a text. Nothing is compiled before the first text comes.
+Where it is missing, our own automata run them in linear time too, each on as much of a value as all of them together
+can read within ``STEPS`` (with a hundred expressions its first 20,000 characters). Only what needs backtracking runs in
+``re``, on the first ``BACKTRACKING_BYTES`` characters of a text. Nothing is compiled before the first text comes.
 """
 
 import re
@@ -14,6 +15,8 @@ from detection_rules.linear_regex import LinearRegex
 from detection_rules.predicate import Regex
 from detection_rules.regex_check import BACKTRACKING_BYTES, needs_backtracking, python_flags
 from detection_rules.rule_cost import Spending
+
+STEPS = 2_000_000  # characters that all of our own automata of a column read of one value together
 
 Numbered = tuple[int, Regex]
 Searching = LinearRegex | re.Pattern[str]
@@ -32,6 +35,7 @@ class RegexMatcher:
         self._pending: list[Numbered] | None = list(patterns)
         self._hyperscan = hyperscan
         self._database: Any = None
+        self._room = STEPS
         self._others: list[tuple[int, LinearRegex]] = []
         self._backtracking: list[tuple[int, re.Pattern[str]]] = []
 
@@ -43,7 +47,9 @@ class RegexMatcher:
         if self._database is not None:
             self._database.scan(text.encode(), match_event_handler=_collect, context=found)
         if self._others:
-            self._alone(self._others, text, found)
+            read = text[: max(self._room, 0) // len(self._others)]
+            self._room -= (len(read) + 1) * len(self._others)
+            self._alone([one for one in self._others if one[0] not in found], read, found)
         if self._backtracking:
             self._alone(self._backtracking, text[:BACKTRACKING_BYTES], found)
 
@@ -53,6 +59,14 @@ class RegexMatcher:
             if pattern.search(text):
                 found.add(number)
             self._spending.expression(number, perf_counter() - began)
+
+    def begin(self) -> None:
+        """The texts to come are of one value: all of them together may cost ``STEPS``."""
+        self._room = STEPS
+
+    def memo(self) -> tuple[int, int]:
+        """How often our own automata asked for a step, and how often they did not remember it."""
+        return sum(one.steps for _, one in self._others), sum(one.misses for _, one in self._others)
 
     def _compile(self, patterns: list[Numbered]) -> None:
         linear = [one for one in patterns if not needs_backtracking(*_key(one))]

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from hashlib import sha256
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from soc_model.source import Logsource, Source
 
@@ -89,6 +89,9 @@ class EventType(NamedTuple):
 Wanted = Callable[[EventType], frozenset[str] | None]
 
 
+_LATER = ("times", "header", "identities", "host_addresses")
+
+
 @dataclass(slots=True, kw_only=True)
 class EventGroup:
     """The events of one type in one chunk, as parallel lists in record order.
@@ -100,6 +103,9 @@ class EventGroup:
     ``records[i]``: index in the chunk, or where one record holds many events the event's own number in the source.
     ``unparsed``: why these events could not be parsed, by index. ``host_addresses[i]``: the
     address, a tuple of them or None, that the format declares to be the own of the event's ``host.name``; no guess.
+
+    ``written``: every value of every event stands in its raw as JSON text or number, or is a part of one that does;
+    so what is not in the raw is in no value.
     """
 
     type: EventType
@@ -113,9 +119,31 @@ class EventGroup:
     identities: list[str | None] | None = None
     unparsed: dict[int, str] = field(default_factory=dict)
     host_addresses: list[Any] | None = None
+    written: bool = False
+    _later: Callable[["EventGroup"], None] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         return len(self.raws)
+
+    def later(self, complete: Callable[["EventGroup"], None]) -> None:
+        """Let ``complete`` set times, header, identities and host addresses when one of them is first asked for.
+
+        Who only matches rules (a backtest, a scan) never asks.
+        """
+        for name in _LATER:
+            delattr(self, name)
+        self._later = complete
+
+    if not TYPE_CHECKING:  # so that a wrong name stays an error to the type checker
+
+        def __getattr__(self, name: str) -> Any:
+            complete = self._later if name in _LATER else None
+            if complete is None:
+                raise AttributeError(name)
+            self._later = None
+            self.header, self.identities, self.host_addresses = {}, None, None
+            complete(self)
+            return getattr(self, name)
 
 
 @dataclass(slots=True, kw_only=True)

@@ -7,10 +7,11 @@ audit records, sudo, Sysmon for Linux, firewalls and network devices also what t
 """
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any
 
 from collectors.format import Cut
-from collectors.lines import cut_lines, sample_lines, starts, text_of
+from collectors.lines import cut_lines, sample_lines, starts, texts_of
 from collectors.syslog_device import Kind
 from collectors.syslog_event import by_kind, event_type, fields_of, header_of, services_of_lines, times_of, with_dates
 from collectors.syslog_header import Line, line_reader
@@ -45,7 +46,7 @@ def parse(records: Sequence[bytes], context: dict[str, Any], wanted: Wanted) -> 
     """One event per line, grouped by what they are."""
     zone = zone_of(context.get("zone"))
     read = line_reader(context.get("received") or 0, zone)
-    lines = with_dates([read(text_of(record, context).lstrip("\0")) for record in records], zone)
+    lines = with_dates([read(text.lstrip("\0")) for text in texts_of(records, context)], zone)
     members = by_kind(lines)
     groups = [_group(event_type(kind, context), kind, [lines[i] for i in at]) for kind, at in members.items()]
     _place(groups, list(members.values()), records)
@@ -63,14 +64,21 @@ def _place(groups: list[EventGroup], members: list[list[int]], records: Sequence
 
 def _group(type_: EventType, kind: Kind, lines: list[Line]) -> EventGroup:
     fields = [fields_of(line, kind) for line in lines]
-    return EventGroup(
+    group = EventGroup(
         type=type_,
         decoder=DECODER_NAME,
         fields=fields,
         raws=[],
-        times=times_of(lines, fields, kind),
+        times=[],
         bytes_at=[],
         records=[],
-        header=header_of(lines, fields, kind),
         unparsed={n: line.why for n, line in enumerate(lines) if line.why},
     )
+    group.later(partial(_complete, kind=kind, lines=lines))
+    return group
+
+
+def _complete(group: EventGroup, kind: Kind, lines: list[Line]) -> None:
+    """Fill in times and header."""
+    group.times = times_of(lines, group.fields, kind)
+    group.header = header_of(lines, group.fields, kind)

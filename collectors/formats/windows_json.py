@@ -43,8 +43,9 @@ def cut(data: bytes, context: dict[str, Any], final: bool) -> Cut:
 
 def parse(records: Sequence[bytes], context: dict[str, Any], wanted: Wanted) -> list[EventGroup]:
     """One event per line."""
-    fields, broken = _fields(records, context)
+    fields, broken, changed = _fields(records, context)
     events = Events(
+        changed=changed,
         fields=fields,
         raws=records,
         bytes_at=starts(records),
@@ -55,12 +56,16 @@ def parse(records: Sequence[bytes], context: dict[str, Any], wanted: Wanted) -> 
     return event_groups(events, DECODER_NAME, context, wanted)
 
 
-def _fields(records: Sequence[bytes], context: dict[str, Any]) -> tuple[list[Fields | None], dict[int, str]]:
+def _fields(
+    records: Sequence[bytes], context: dict[str, Any]
+) -> tuple[list[Fields | None], dict[int, str], frozenset[int]]:
+    """The fields of each record, why some have none, and which records' values may not stand in them as JSON."""
     if records and records[0].lstrip()[:9] == b'{"Event":' and context.get("codec", "utf-8") == "utf-8":
         return _nested_lines(records, context)
     read = read_objects(records, context)
     shaped = flat_names if read.plain else _shaped
-    return [value if value is None else shaped(value) for value in read.values], read.broken
+    fields = [value if value is None else shaped(value) for value in read.values]
+    return fields, read.broken, read.changed if read.plain else frozenset(range(len(records)))
 
 
 def _shaped(value: Fields) -> Fields:
@@ -69,11 +74,14 @@ def _shaped(value: Fields) -> Fields:
     return winlog_fields(value) if is_winlog(value) else flat_fields(value)
 
 
-def _nested_lines(records: Sequence[bytes], context: dict[str, Any]) -> tuple[list[Fields | None], dict[int, str]]:
+def _nested_lines(
+    records: Sequence[bytes], context: dict[str, Any]
+) -> tuple[list[Fields | None], dict[int, str], frozenset[int]]:
     """Lines of which most are nested events in the common shape."""
     fields: list[Fields | None] = []
     broken: dict[int, str] = {}
     layouts: set[int] = set()
+    changed: list[int] = []
     for i, record in enumerate(records):
         event = _common(record, layouts)
         if event is None:
@@ -81,8 +89,9 @@ def _nested_lines(records: Sequence[bytes], context: dict[str, Any]) -> tuple[li
             if value is None:
                 broken[i] = why
             event = value if value is None else _shaped(value)
+            changed.append(i)
         fields.append(event)
-    return fields, broken
+    return fields, broken, frozenset(changed)
 
 
 def _common(record: bytes, layouts: set[int]) -> Fields | None:
@@ -97,6 +106,8 @@ def _common(record: bytes, layouts: set[int]) -> Fields | None:
     if found is None:
         return None
     fields, named = found
+    if record.count(b'":') - named in layouts:
+        return fields
     signs = key_signs(record)
     if signs - named not in layouts:
         value, _ = read_object(record, {})

@@ -117,6 +117,7 @@ CACHES: Mapping[str, str] = MappingProxyType(
         "values": N_("Values"),
         "combinations": N_("Combinations"),
         "event_types": N_("Event types"),
+        "regex_steps": N_("Regular expression steps"),
         "indicators": N_("Indicators"),
     }
 )

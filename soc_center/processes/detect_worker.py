@@ -146,8 +146,9 @@ def caches(counters: EngineCounters) -> dict[str, dict[str, int]]:
     # Values and combinations share their room, so what they lose is told once.
     return {
         "values": _cache(counters.value_lookups, counters.value_misses, counters.evicted),
-        "combinations": _cache(counters.events, counters.tuple_misses, 0),
+        "combinations": _cache(counters.tuple_lookups, counters.tuple_misses, 0),
         "event_types": _cache(counters.plan_lookups, counters.plan_misses, counters.plans_evicted),
+        "regex_steps": _cache(counters.regex_lookups, counters.regex_misses, 0),
     }
 
 

@@ -1,6 +1,7 @@
 """Syslog lines: what they say, and lines that try to break the reader."""
 
 import time
+from datetime import UTC
 
 import pytest
 from hypothesis import given
@@ -8,7 +9,8 @@ from hypothesis import strategies as st
 
 from collectors.cutting import Cutter
 from collectors.format import load_format
-from collectors.timestamp import iso_us
+from collectors.syslog_header import line_reader
+from collectors.timestamp import MONTHS, bsd_us, iso_us
 from soc_model.source import Logsource
 
 FORM = load_format("syslog")
@@ -239,3 +241,16 @@ def test_the_shared_log_files_are_read_line_by_line(shared, name):
 def test_times_of_rfc_5424_are_read_as_iso_times(second, rest):
     lines = [f"<13>1 {second}.25Z h p - - - m", f"<13>1 {second}{rest} h p - - - m"]
     assert parse(*lines)[0].times == [iso_us(f"{second}.25Z"), iso_us(f"{second}{rest}")]
+
+
+@given(st.integers(1, 12), st.integers(0, 32), st.integers(0, 25), st.integers(0, 61), st.integers(0, 61))
+def test_times_of_one_day_are_those_read_one_by_one(month: int, day: int, hour: int, minute: int, second: int) -> None:
+    name = list(MONTHS)[month - 1]
+    texts = [
+        f"{name} {day:2} {hour:02}:{minute:02}:{second:02}",
+        f"{name} {day:2} 00:00:01",
+        f"{name} {day:2} 23:59:60",
+    ]
+    received = RECEIVED
+    read = line_reader(received, UTC)
+    assert [read(f"{text} h p: m").time for text in texts] == [bsd_us(text, received) for text in texts]

@@ -5,8 +5,10 @@ from typing import Any
 
 import pytest
 
+from collectors.json_record import read_object
 from detection_rules.column_matcher import ColumnMatcher
 from detection_rules.predicate import Predicate, Text, Wildcard
+from detection_rules.regex_matcher import STEPS
 from detection_rules.snapshot import Snapshot
 from soc_model.source import Logsource
 from tests.detection.fakes import fires, group, rule_data, snapshot
@@ -82,3 +84,41 @@ def test_a_pattern_of_many_stars_is_linear() -> None:
     assert matcher.classify("a" * 200_000 + "c") == frozenset()
     assert matcher.classify("a" * 200_000 + "b") == {0}
     assert time.process_time() - began < 5
+
+
+def test_our_own_automata_read_a_value_only_so_far() -> None:
+    compiled = snapshot(*(rule_data({"sel": {"F|re": f"a{n}b+c"}}, title=str(n)) for n in range(20)), hyperscan=False)
+    for value in ("a" * MEGABYTE, ["a" * 20] * 100_000):
+        before = compiled.engine.counters().regex_lookups
+        compiled.engine.match(group([{"F": value}]))
+        assert 0 < compiled.engine.counters().regex_lookups - before <= STEPS
+    assert compiled.engine.counters().regex_misses < 2000
+    assert compiled.engine.match(group([{"F": "x" * 5000 + "a7bc"}])) == [(7,)]
+
+
+def test_a_key_that_stands_in_a_record_again_and_again_costs_its_length() -> None:
+    texts = [f'"a": "{n}"' for n in range(40_000)]
+    began = time.process_time()
+    value, _ = read_object(f"{{{','.join(texts)}}}".encode(), {})
+    assert value is not None and len(value["a"]) == 40_000
+    assert time.process_time() - began < 5
+
+
+def test_values_that_come_once_do_not_push_out_those_in_use() -> None:
+    compiled = snapshot(rule_data({"sel": {"F|contains": "x"}}), cache_bytes=60_000)
+    often = [{"F": f"often {n}"} for n in range(20)]
+    compiled.engine.match(group(often))
+    for batch in range(200):
+        compiled.engine.match(group([*often, *({"F": f"once {batch} {n}"} for n in range(20))]))
+    counters = compiled.engine.counters()
+    assert counters.clears > 5 and counters.cache_bytes <= 60_000
+    assert counters.value_misses == 20 + 200 * 20
+
+
+def test_a_long_text_is_kept_when_it_comes_again() -> None:
+    compiled = snapshot(rule_data({"sel": {"F|contains": "x"}}))
+    misses = []
+    for _ in range(4):
+        compiled.engine.match(group([{"F": "long " * 200}, {"F": "short"}]))
+        misses.append(compiled.engine.counters().value_misses)
+    assert misses == [2, 3, 3, 3]
