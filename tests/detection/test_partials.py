@@ -73,7 +73,8 @@ def test_the_outcome_carries_what_it_touches_and_all_that_builds_on_it() -> None
     )
     found = outcome(compiled, at(base("x")))
     assert {compiled.cards[one].title for one in found.correlations} == {"many", "outer"}
-    assert found.cards.keys() == found.correlations.keys()
+    bases = {base for one in found.correlations.values() for base in one.rules}
+    assert found.cards.keys() == found.correlations.keys() | bases
     assert decode_head(encode_outcome(found).head).partials == found.partials
     assert outcome(compiled, at([{"R": "none"}])).correlations == {}
 
