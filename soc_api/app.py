@@ -8,6 +8,7 @@ from soc_api.console.views import account, alert, asset, assets, entry, events, 
 from soc_api.console.views import alerts as alert_list
 from soc_api.console.views import audit as audit_view
 from soc_api.console.views import health as health_view
+from soc_api.console.views import indicators as indicators_view
 from soc_api.console.views import jobs as jobs_view
 from soc_api.console.views import keys as keys_view
 from soc_api.console.views import people as people_view
@@ -26,6 +27,7 @@ from soc_api.v1 import assets as v1_assets
 from soc_api.v1 import audit as v1_audit
 from soc_api.v1 import events as v1_events
 from soc_api.v1 import health as v1_health
+from soc_api.v1 import indicators as v1_indicators
 from soc_api.v1 import jobs as v1_jobs
 from soc_api.v1 import keys as v1_keys
 from soc_api.v1 import people as v1_people
@@ -53,7 +55,7 @@ def create_app(services: Services) -> FastAPI:
     app.state.services = services
     app.state.console = Console(services)
     app.state.passwords = Passwords()
-    work_pages = (alert_list, alert, events, sources_view, assets, asset, jobs_view, health_view)
+    work_pages = (alert_list, alert, events, sources_view, assets, asset, indicators_view, jobs_view, health_view)
     access_pages = (entry, sign_in, setup, account, people_view, keys_view, audit_view)
     for router in (_api(), metrics, *(page.router for page in (*access_pages, *work_pages))):
         app.include_router(router)
@@ -66,7 +68,7 @@ def create_app(services: Services) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix="/api")
-    work = (v1_alerts, v1_events, v1_assets, v1_sources, v1_health, v1_jobs, v1_rules, v1_stream)
+    work = (v1_alerts, v1_events, v1_assets, v1_indicators, v1_sources, v1_health, v1_jobs, v1_rules, v1_stream)
     for each in (*work, v1_people, v1_keys, v1_audit):
         api.include_router(each.router, prefix="/v1")
 

@@ -30,6 +30,7 @@ NAVIGATION = (
     ("events", "/events", Right.EVENTS_READ, words.N_("Events")),
     ("sources", "/sources", Right.SOURCES_READ, words.N_("Sources")),
     ("assets", "/assets", Right.ASSETS_READ, words.N_("Assets")),
+    ("indicators", "/indicators", Right.INDICATORS_READ, words.N_("Indicators")),
     ("jobs", "/jobs", Right.JOBS_READ, words.N_("Jobs")),
     ("health", "/health", Right.HEALTH_READ, words.N_("Health")),
     ("people", "/people", Right.PEOPLE_READ, words.N_("People")),
