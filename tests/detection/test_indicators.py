@@ -314,7 +314,9 @@ def read(path: Path, reader: Any, suffixes: tuple[str, ...] = SUFFIXES) -> list[
 def test_csv_columns_and_plain_lists(tmp_path: Path) -> None:
     path = tmp_path / "feed.csv"
     path.write_text(
-        '# made today\n"Value",type,confidence,valid_until,other\nevil.example,domain,77,2030-01-01T00:00:00Z,x\nb.example,domain,x,,\nc.example,domain,,never,\n"d.example,domain\ne.example\n'
+        '# made today\n"Value",type,confidence,valid_until,other\n'
+        "evil.example,domain,77,2030-01-01T00:00:00Z,x\nb.example,domain,x,,\nc.example,domain,,never,\n"
+        '"d.example,domain\ne.example\n'
     )
     entry, *refused, last = read(path, read_csv)
     assert entry == Entry(f"{path.name}:3", "domain", "evil.example", 77, 1_893_456_000_000_000)
