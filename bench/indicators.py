@@ -1,6 +1,7 @@
 """1,000,000 indicators: what they cost detection in CPU, the center in memory, and an import in time.
 
-Comes in: the Windows events of ``bench.node``, as they repeat (warm) and with a name, address or hash of its own in each.
+Comes in: the Windows events of ``bench.node``, as they repeat (warm) and with
+a name, address or hash of its own in each.
 Goes out: events a CPU second with and without the set, interleaved, median of ``ROUNDS``; PSS of a parent and two
 forked workers; seconds and peak memory of the import in a process of its own.
 """
@@ -91,7 +92,8 @@ def new_values(line: bytes, chance: Random) -> bytes:
 
 def batches(events: int, *, new: bool) -> list[Batch]:
     """The same batches for both lanes."""
-    source, chance, made = source_of("windows"), Random(7), []
+    source, chance = source_of("windows"), Random(7)
+    made: list[Batch] = []
     rendered, now = blocks("windows"), time.time_ns() // 1000
     number = 0
     while len(made) * BATCH_EVENTS < events:
