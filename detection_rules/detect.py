@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any
 
 import msgspec
@@ -112,22 +113,23 @@ class Kept:
         self.cards[card.id] = card
         # One rule may fire twice on one event, for two values: the value makes two findings of it.
         content = f"{card.content_sha256}\0{one.value}"
-        self._take(located, hit.event, card, group, header, content, lambda: matched_of(hit, one))
+        why = partial(matched_of, hit, one)
+        self._take(located, hit.event, card, group=group, header=header, content=content, matched=why)
 
     def _add(self, located: Located, index: int, number: int) -> None:
         rule, source, fields = self._snapshot.rules[number], located.source, fields_of(located, index)
         header = header_of(located, index)
         group = _group(rule, header, fields, source.id)
         card, engine, kind = rule.card, self._snapshot.engine, located.group.type
-        self._take(
-            located, index, card, group, header, card.content_sha256, lambda: explain(engine, number, fields, kind)
-        )
+        content, why = card.content_sha256, partial(explain, engine, number, fields, kind)
+        self._take(located, index, card, group=group, header=header, content=content, matched=why)
 
     def _take(  # noqa: PLR0917
         self,
         located: Located,
         index: int,
         card: RuleCard,
+        *,
         group: dict[str, str],
         header: dict[str, Any],
         content: str,

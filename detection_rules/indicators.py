@@ -10,8 +10,8 @@ from typing import Any, NamedTuple, Protocol
 from detection_rules.class_cache import hashable
 from detection_rules.observables import Fields, ObservableKind, observables
 from soc_model.event import EventGroup, EventType, Wanted
-from soc_model.indicator import Indicator
-from soc_model.observable import address_of, domain_of, email_of, hash_of, host_of, url_of
+from soc_model.indicator import HASH_DIGITS, Indicator
+from soc_model.observable import address_of, domain_of, email_of, host_of, url_of
 
 Found = tuple[Indicator, ...]
 NONE: Found = ()
@@ -20,6 +20,8 @@ LONGEST_KEPT = 512
 MOST_PARTS = 64  # of one value that holds many
 TYPES = 4096
 FEW_FIELDS = 8
+_DIGITS = frozenset(HASH_DIGITS.values())
+_HASHES = frozenset({"MD5", "SHA1", "SHA256", "SM3"})  # of those that Sysmon lists: IMPHASH is no hash of a file
 _SEPARATORS = str.maketrans({";": " ", ",": " "})
 
 
@@ -56,7 +58,7 @@ class Known(dict[Any, Found]):
 
     def __missing__(self, value: Any) -> Found:
         self.misses += 1
-        found = self._parts(value)
+        found = self._ask(value) if type(value) is str else self._parts(value)
         if not isinstance(value, str) or len(value) <= LONGEST_KEPT:
             if len(self) >= KEPT_VALUES:
                 self.evicted += len(self)
@@ -65,8 +67,6 @@ class Known(dict[Any, Found]):
         return found
 
     def _parts(self, value: Any) -> Found:
-        if isinstance(value, str):
-            return self._ask(value) if value else NONE
         if isinstance(value, tuple):
             return _united(self._ask(one) for one in value[:MOST_PARTS] if isinstance(one, str) and one)
         return NONE
@@ -156,6 +156,8 @@ def _asks(lookup: Lookup) -> dict[ObservableKind, Callable[[str], Found]]:
     hashes = bool(has(("md5", "sha1", "sha256", "sm3")))
 
     def host(value: str) -> Found:
+        if value.isascii() and names and ":" not in value and value[-1:].isalpha() and "@" not in value:
+            return lookup.domain(value.strip().lower())
         text = host_of(value) if ":" in value or "@" in value else value
         packed = address_of(text)
         if packed:
@@ -173,15 +175,20 @@ def _asks(lookup: Lookup) -> dict[ObservableKind, Callable[[str], Found]]:
         return lookup.address(packed) if packed else NONE
 
     def digest(value: str) -> Found:
-        text = hash_of(value)
-        return lookup.digest(text) if text else NONE
+        text = value.strip().lower()
+        return lookup.digest(text) if len(text) in _DIGITS else NONE
 
     def email(value: str) -> Found:
         text = email_of(value)
         return (*lookup.email(text), *host(text.rpartition("@")[2])) if text else NONE
 
     def digests(value: str) -> Found:
-        return _united(digest(part.rpartition("=")[2]) for part in value.split(",", MOST_PARTS))
+        found: Found = NONE
+        for part in value.split(",", MOST_PARTS):
+            name, _, text = part.partition("=")
+            if name.upper() in _HASHES:
+                found += digest(text)
+        return found
 
     def answers(value: str) -> Found:
         return _united(host(part) for part in value.translate(_SEPARATORS).split(None, MOST_PARTS))

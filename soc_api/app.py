@@ -21,6 +21,7 @@ from soc_api.console.views import alerts as alert_list
 from soc_api.console.views import audit as audit_view
 from soc_api.console.views import coverage as coverage_view
 from soc_api.console.views import health as health_view
+from soc_api.console.views import indicators as indicators_view
 from soc_api.console.views import jobs as jobs_view
 from soc_api.console.views import keys as keys_view
 from soc_api.console.views import people as people_view
@@ -41,6 +42,7 @@ from soc_api.v1 import audit as v1_audit
 from soc_api.v1 import coverage as v1_coverage
 from soc_api.v1 import events as v1_events
 from soc_api.v1 import health as v1_health
+from soc_api.v1 import indicators as v1_indicators
 from soc_api.v1 import jobs as v1_jobs
 from soc_api.v1 import keys as v1_keys
 from soc_api.v1 import people as v1_people
@@ -69,7 +71,8 @@ def create_app(services: Services) -> FastAPI:
     app.state.console = Console(services)
     app.state.passwords = Passwords()
     rule_pages = (coverage_view, rules_view, rule_library, rule_test, rule)  # a rule's own page last: it takes any word
-    work_pages = (alert_list, alert, events, sources_view, assets, asset, *rule_pages, jobs_view, health_view)
+    known_pages = (sources_view, assets, asset, indicators_view, *rule_pages)
+    work_pages = (alert_list, alert, events, *known_pages, jobs_view, health_view)
     access_pages = (entry, sign_in, setup, account, people_view, keys_view, audit_view)
     for router in (_api(), metrics, *(page.router for page in (*access_pages, *work_pages))):
         app.include_router(router)
@@ -82,7 +85,8 @@ def create_app(services: Services) -> FastAPI:
 
 def _api() -> APIRouter:
     api = APIRouter(prefix="/api")
-    work = (v1_alerts, v1_events, v1_assets, v1_sources, v1_health, v1_jobs, v1_rules, v1_coverage, v1_stream)
+    known = (v1_assets, v1_indicators, v1_sources, v1_rules, v1_coverage)
+    work = (v1_alerts, v1_events, *known, v1_health, v1_jobs, v1_stream)
     for each in (*work, v1_people, v1_keys, v1_audit):
         api.include_router(each.router, prefix="/v1")
 

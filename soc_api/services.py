@@ -16,6 +16,8 @@ from soc_api.rule_services import RuleServices
 from soc_model.alert import Alert, AlertState, OutboxItem
 from soc_model.asset import Asset
 from soc_model.episode import Episode
+from soc_model.indicator import Feed, Indicator
+from soc_model.job import Job
 from soc_model.layer import Level
 from soc_model.right import Right
 from soc_model.scope import Scope
@@ -73,6 +75,14 @@ class AssetStore(Protocol):
     ) -> Asset | None: ...
 
 
+class IndicatorServices(Protocol):
+    """Threat-intelligence indicators as the app may use them; ``remove`` only asks, and gives the job."""
+
+    def feeds(self) -> Sequence[Feed]: ...
+    def search(self, value: str) -> Sequence[Indicator]: ...
+    def remove(self, feed: str, person: str) -> Job: ...
+
+
 class ProcessHealth(msgspec.Struct, frozen=True, kw_only=True):
     """One process of the center as last heard of; ``pid=None`` means it does not run.
 
@@ -99,7 +109,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     ``rules`` is how many rules run, ``rules_refused`` how many were refused, ``refusals`` the first of them with place
     and reason. ``snapshot`` names them. ``reload_result`` (exchanged, unchanged, failed) is what came of the last wish
     for other rules at ``reload_at``; where it failed, ``reload_problem`` says why and the rules before go on.
-    ``reference`` names the zones by which events get their unit, ``reference_problem`` why they are not the newest.
+    ``reference`` names the zones by which events get their unit, ``reference_problem`` why they are not the newest;
+    ``indicators`` and ``indicators_problem`` say the same of the set of threat-intelligence indicators.
     """
 
     processes: list[ProcessHealth]
@@ -119,6 +130,8 @@ class Health(msgspec.Struct, frozen=True, kw_only=True):
     reload_at: int = 0
     reference: str = ""
     reference_problem: str = ""
+    indicators: str = ""
+    indicators_problem: str = ""
     disk_used_bytes: int = 0
     disk_free_bytes: int = 0
 
@@ -153,6 +166,7 @@ class Services:
     state: AlertStore
     jobs: JobServices
     rules: RuleServices
+    indicators: IndicatorServices
     assets: AssetStore
     search_events: Callable[[Scope, EventQuery], Awaitable[EventPage]]
     search_findings: Callable[[Scope, FindingQuery], Awaitable[FindingPage]]

@@ -41,6 +41,8 @@ def health(folder: DataFolder) -> Health:
         reload_at=told.at if told is not None else 0,
         reference=_text(gauges["detect"], "reference"),
         reference_problem=_text(gauges["detect"], "reference_problem"),
+        indicators=_text(gauges["detect"], "indicators"),
+        indicators_problem=_text(gauges["detect"], "indicators_problem"),
         disk_used_bytes=_size(folder.root),
         disk_free_bytes=disk.free,
     )

@@ -47,7 +47,7 @@ def import_command(
     add: Annotated[bool, typer.Option("--add", help="to what the feed has, instead of in its place")] = False,
     wait: Wait = False,
 ) -> None:
-    """Have a feed imported by the running center; what it had before is replaced. The set changes whole or not at all."""
+    """Have a feed imported by the running center, in place of what it had before, whole or not at all."""
     folder = DataFolder(data.resolve())
     upload = secrets.token_hex(16)
     request = ImportRequest(upload=upload, feed=feed, format=format_name, confidence=confidence, days=days, add=add)

@@ -78,9 +78,12 @@ class IndicatorSet:
 
     def domain(self, name: str) -> Found:
         """What is known of a name: itself or a listed name above it."""
-        if not self._may_hold(b"m" + b".".join(name.encode("utf-8", "replace").rsplit(b".", 2)[-2:])):
+        text = name.encode("utf-8", "replace")
+        start = text.rfind(b".", 0, max(text.rfind(b"."), 0)) + 1
+        at = crc32(b"m" + text[start:], FILTER_SEED) & self._filter_mask
+        if not self._bits[at >> 3] >> (at & 7) & 1:
             return NONE
-        labels = name.encode("utf-8", "replace").split(b".")
+        labels = text.split(b".")
         found: Found = NONE
         for at in range(len(labels) - 2, -1, -1):
             above = b".".join(labels[at:])

@@ -101,6 +101,6 @@ def _entries(place: str, one: _Attribute, event: _Event) -> Iterator[Entry | Ref
     if len(parts) < len(kinds):
         yield Refused(place, f"{one.type} without its second part")
         return
-    for kind, value in zip(kinds, parts[: len(kinds) - 1] + [parts[-1]], strict=True):
+    for kind, value in zip(kinds, [*parts[: len(kinds) - 1], parts[-1]], strict=True):
         if kind:
             yield Entry(place, kind, value, label=one.comment or event.info, reference=event.uuid)

@@ -9,9 +9,8 @@ from typing import NamedTuple
 
 PATTERN_CHARS = 20_000
 TERMS = 1_000
-_TOKEN = re.compile(
-    r"\s*(?:'((?:[^'\\]|\\.)*)'|([A-Za-z0-9_:.\-\[\]*]*(?:\.'[A-Za-z0-9-]+')+|[A-Za-z_][A-Za-z0-9_:.\-]*)|([\[\]()=,]|!=|<=?|>=?)|(\d\S*))"
-)
+_WORD = r"[A-Za-z_][A-Za-z0-9_:.\-]*(?:'[A-Za-z0-9-]+')?"  # with a key in quotes: file:hashes.'SHA-256'
+_TOKEN = re.compile(rf"\s*(?:'((?:[^'\\]|\\.)*)'|({_WORD})|([\[\]()=,]|!=|<=?|>=?)|(\d\S*))")
 #: The kind of value that a path holds; the empty kind is found from the value.
 PATHS = {
     "domain-name:value": "domain",

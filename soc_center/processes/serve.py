@@ -21,6 +21,7 @@ from soc_api.services import Services
 from soc_center.folder import DataFolder
 from soc_center.gauge import GaugeFile, now_us
 from soc_center.health import health
+from soc_center.indicator_access import IndicatorAccess
 from soc_center.job_kind import kind_names
 from soc_center.job_request import request_cancel, request_job
 from soc_center.life import leash_gone, leashed
@@ -96,6 +97,7 @@ def services(place: Place, queries: QueryClient, bell: OutboxBell) -> Services:
         state=place.state,
         jobs=job_services(folder, place.state),
         rules=rule_services(folder, place.state),
+        indicators=IndicatorAccess(folder, place.state.jobs),
         assets=place.assets,
         search_events=queries.search_events,
         search_findings=queries.search_findings,

@@ -24,6 +24,7 @@ from soc_model.alert import Alert, AlertDelta
 from soc_model.audit import AuditFilter
 from soc_model.event import COLUMNS
 from soc_model.finding import Finding, RuleCard
+from soc_model.indicator import Feed, Indicator, IndicatorKind
 from soc_model.job import Job
 from soc_model.layer import Layer, Level, Realm
 from soc_model.person import ApiKey, Enrolment, Person
@@ -78,6 +79,7 @@ class World:
     evaluation: bool = True
     woken: list[str] = field(default_factory=list)
     keys: int = 0
+    indicators: "FakeIndicators" = field(default_factory=lambda: FakeIndicators())  # noqa: PLW0108 - it is defined below
 
     def now(self) -> int:
         return self.now_us
@@ -88,6 +90,7 @@ class World:
             "state": self.state,
             "jobs": self.job_services(),
             "rules": rule_services(DataFolder(self.folder), self.state),
+            "indicators": self.indicators,
             "assets": self.assets,
             "search_events": self._search_events,
             "search_findings": self._search_findings,
@@ -557,3 +560,23 @@ _VARIETY: tuple[dict[str, Any], ...] = (
         "raw": "DENY tcp 10.2.0.8:51022 -> 10.9.1.4:445 rule=112",
     },
 )
+
+
+class FakeIndicators:
+    """One feed of one indicator; which feeds were asked to go is kept."""
+
+    def __init__(self) -> None:
+        self.removed: list[tuple[str, str]] = []
+
+    def feeds(self) -> list[Feed]:
+        return [Feed(name="city-feed", imported=1_790_000_000_000_000, counts={"domain": 1}, endless=1)]
+
+    def search(self, value: str) -> list[Indicator]:
+        one = Indicator(kind=IndicatorKind.DOMAIN, value="evil.example", feed="city-feed", confidence=90)
+        return [one] if value == "evil.example" else []
+
+    def remove(self, feed: str, person: str) -> Job:
+        if feed != "city-feed":
+            raise Problem("feed", "there is no such feed")
+        self.removed.append((feed, person))
+        return Job(id=1, kind="remove_indicators")

@@ -18,11 +18,15 @@ from collectors.format import Format, load_format
 from detection_rules.library import read_documents
 from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import Snapshot, compile_snapshot
-from soc_center import careful, pipeline, zones
+from soc_center import careful, indicator_watch, pipeline, zones
 from soc_center.folder import DataFolder
+from soc_center.gauge import now_us
+from soc_center.indicator_import import INCOMING, ImportRequest, import_feed
+from soc_center.job_place import JobPlace
 from soc_center.life import Life
 from soc_center.processes import detect, detect_worker, forked_worker
 from soc_center.quarantine_alarm import CARD
+from soc_center.settings import read_settings
 from soc_model.chunk import Chunk
 from soc_model.event import EventGroup, Located, Wanted
 from soc_model.layer import Layer
@@ -111,6 +115,7 @@ def decided(folder: DataFolder) -> dict[str, Any]:
             "findings": len(outcome.findings) - len(alarms),
             "alarms": [(outcome.cards[one.rule_id].level, one.unit, one.source_id, one.matched) for one in alarms],
             "reference": outcome.reference,
+            "indicators": outcome.indicators,
             "units": [unit for block in outcome.blocks for unit in column(block, "unit")],
             "counted": sum(stat.findings for stat in outcome.stats),
             "ids": [event for block in outcome.blocks for event in column(block, "event_id")],
@@ -136,6 +141,15 @@ def lost_journal(detection: detect.Detection, folder: DataFolder, life: Life) ->
     return ""
 
 
+def import_indicators(folder: DataFolder, text: str) -> None:
+    """A plain list in the place of the feed ``f``."""
+    upload = folder.indicators / INCOMING / ("0" * 32)
+    upload.mkdir(parents=True)
+    (upload / "feed.csv").write_text(text)
+    place = JobPlace(folder=folder, settings=read_settings(folder.settings), now=now_us)
+    import_feed(ImportRequest(upload=upload.name, feed="f"), place, "tester")
+
+
 def say(**what: Any) -> None:
     print(json.dumps(what), flush=True)
 
@@ -148,7 +162,7 @@ def main(data: Path, plan: dict[str, Any]) -> None:
         edit_journal(folder, sql)
     pipeline.load_format = Trap
     pipeline.detect = careful.detect = trapped_detect
-    for module in (detect, detect_worker, forked_worker, zones):
+    for module in (detect, detect_worker, forked_worker, indicator_watch, zones):
         for name, value in plan.get("constants", {}).items():
             if hasattr(module, name):
                 setattr(module, name, value)
@@ -171,6 +185,8 @@ def main(data: Path, plan: dict[str, Any]) -> None:
         time.sleep(plan.get("stall_s", 0))
         if between and detection.written == between["at"]:
             (data / "zones.yml").write_text(between.pop("zones"))
+            if "import" in between:
+                import_indicators(folder, between.pop("import"))
             write_journal(folder, between.pop("batches"))
             between = {}
     problem = lost_journal(detection, folder, life) if plan.get("lose_journal") else ""
