@@ -6,7 +6,7 @@ Both read the file from disk, decode it, match all rules and write a line for ea
 """
 
 import argparse
-import sys
+import os
 import tempfile
 from pathlib import Path
 from statistics import median
@@ -32,7 +32,12 @@ def measure_lane(lane: Lane, ours: Ours, rsigma: Rsigma | None, cache: Path, run
         mine.append(ours.run(lane))
         if rsigma is not None:
             theirs.append(rsigma.run(lane))
-    found: dict[str, Any] = {"about": lane.about, "events": lane.events, "bytes": _bytes(lane), "ours": _our_figures(mine)}
+    found: dict[str, Any] = {
+        "about": lane.about,
+        "events": lane.events,
+        "bytes": _bytes(lane),
+        "ours": _our_figures(mine),
+    }
     if rsigma is not None:
         load = median(rsigma.run(first_event(lane, cache)).cpu_s for _ in range(3))
         found["rsigma"] = _their_figures(theirs, lane.events, load)
@@ -74,8 +79,12 @@ def tell(name: str, found: dict[str, Any]) -> None:
     """One line for the terminal."""
     ours, theirs = found["ours"], found.get("rsigma")
     against = f"  rsigma {theirs['events_per_cpu_s']:>8}/s  ratio {found['ratio']:5.2f}" if theirs else ""
-    stages = " ".join(f"{stage} {spent / max(found['events'], 1) * 1e6:.1f}" for stage, spent in ours["stages_s"].items())
-    print(f"{name:8} {found['events']:>7} events  ours {ours['events_per_cpu_s']:>8}/s{against}  us: {stages}", flush=True)
+    stages = " ".join(
+        f"{stage} {spent / max(found['events'], 1) * 1e6:.1f}" for stage, spent in ours["stages_s"].items()
+    )
+    print(
+        f"{name:8} {found['events']:>7} events  ours {ours['events_per_cpu_s']:>8}/s{against}  us: {stages}", flush=True
+    )
 
 
 def main() -> None:
@@ -109,7 +118,9 @@ def main() -> None:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="bench.engine", description=__doc__)
     parser.add_argument("--rules", type=Path, required=True, help="SigmaHQ's zip, or a folder of rules")
-    parser.add_argument("--recordings", type=Path, required=True, help="the folder of recordings (evtx, otrf, zeek ...)")
+    parser.add_argument(
+        "--recordings", type=Path, required=True, help="the folder of recordings (evtx, otrf, zeek ...)"
+    )
     parser.add_argument("--rsigma", default="", help="its binary; default: the one on PATH, none: ours alone")
     parser.add_argument("--cache", type=Path, default=CACHE, help="where generated files are kept")
     parser.add_argument("--lane", action="append", choices=sorted(EVENTS), help="default: all")
@@ -123,10 +134,8 @@ def _arguments() -> argparse.Namespace:
 
 def _core() -> int:
     """The last core that this process may use."""
-    import os
-
     return max(os.sched_getaffinity(0))
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

@@ -72,7 +72,7 @@ class Run:
 
     def reply(self) -> Reply:
         """Do all of it."""
-        with open(self._order.out, "wb") as out:
+        with Path(self._order.out).open("wb") as out:
             for part in self._order.parts:
                 self._file(part, out)
         counters = self._snapshot.engine.counters()
@@ -110,7 +110,7 @@ class Run:
         lines = []
         for record, rules in zip(records, found, strict=True):
             for rule in rules:
-                lines.append(b'%s%d}\n' % (self._heads[rule], record))
+                lines.append(b"%s%d}\n" % (self._heads[rule], record))
                 if self._order.counted:
                     self._by_rule[rule] += 1
         self.hits += len(lines)
@@ -152,13 +152,13 @@ def forked(snapshot: Snapshot, order: Order) -> Reply:
         code = 1
         try:
             os.close(read)
-            with open(write, "wb") as pipe:
+            with os.fdopen(write, "wb") as pipe:
                 pipe.write(msgspec.json.encode(Run(snapshot, order).reply()))
             code = 0
         finally:
             os._exit(code)
     os.close(write)
-    with open(read, "rb") as pipe:
+    with os.fdopen(read, "rb") as pipe:
         data = pipe.read()
     _, status, usage = os.wait4(pid, 0)
     if status:

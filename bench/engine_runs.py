@@ -101,7 +101,10 @@ class Rsigma:
         if process.returncode:
             raise RuntimeError(f"rsigma ended with {process.returncode}: {said[-2000:]}")
         return Measured(
-            cpu_s=usage.ru_utime + usage.ru_stime, hits=_matches(said), peak_mb=usage.ru_maxrss / 1000, by_rule=dict(found)
+            cpu_s=usage.ru_utime + usage.ru_stime,
+            hits=_matches(said),
+            peak_mb=usage.ru_maxrss / 1000,
+            by_rule=dict(found),
         )
 
 

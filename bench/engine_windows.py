@@ -24,7 +24,14 @@ EVTX = "evtx/evtx-attack-samples.tar.xz"
 OTRF = "otrf"
 CHANGED = 0.4  # of the command lines
 COMMANDS = ("CommandLine", "ParentCommandLine", "ScriptBlockText", "ProcessCommandLine")
-PROCESS_IDS = ("ProcessId", "ParentProcessId", "SourceProcessId", "TargetProcessId", "NewProcessId", "ExecutionProcessID")
+PROCESS_IDS = (
+    "ProcessId",
+    "ParentProcessId",
+    "SourceProcessId",
+    "TargetProcessId",
+    "NewProcessId",
+    "ExecutionProcessID",
+)
 TIMES = ("SystemTime", "UtcTime", "CreationUtcTime", "PreviousCreationUtcTime")
 #: What says which event it is, and when: both engines route by the one, and the other is new in every copy anyway.
 KIND = frozenset({"Channel", "EventID", "Provider_Name", "Level", "Version", "Task", "Opcode", "Keywords", *TIMES})
@@ -37,15 +44,19 @@ def recorded(events: Path) -> list[Event]:
         for member in sorted((one for one in packed if one.name.endswith(".evtx")), key=lambda one: one.name):
             data = packed.extractfile(member)
             assert data is not None
-            for record in PyEvtxParser(io.BytesIO(data.read())).records_json():
-                found.append(_plain(nested_fields(json.loads(record["data"]))))
+            records = PyEvtxParser(io.BytesIO(data.read())).records_json()
+            found += [_plain(nested_fields(json.loads(record["data"]))) for record in records]  # type: ignore[index]
     return found
 
 
 def _plain(event: Event) -> Event:
     """The same with what is nested as text, so that no engine sees a structure the other does not."""
     return {
-        name: json.dumps(value) if isinstance(value, dict) else [str(one) for one in value] if isinstance(value, list) else value
+        name: json.dumps(value)
+        if isinstance(value, dict)
+        else [str(one) for one in value]
+        if isinstance(value, list)
+        else value
         for name, value in event.items()
     }
 
@@ -65,7 +76,9 @@ def _copy(event: Event, chance: Random, number: int) -> Event:
         made[name] = _time(str(event[name]), number)
     for name in event:
         if name.endswith(("Guid", "GUID")) and name != "Provider_Guid":
-            made[name] = f"{{{chance.getrandbits(32):08X}-{number % 65536:04X}-6601-0000-{chance.getrandbits(48):012X}}}"
+            made[name] = (
+                f"{{{chance.getrandbits(32):08X}-{number % 65536:04X}-6601-0000-{chance.getrandbits(48):012X}}}"
+            )
     for name in event.keys() & set(COMMANDS):
         if chance.random() < CHANGED:
             made[name] = f"{event[name]} /id:{chance.getrandbits(40):x}"

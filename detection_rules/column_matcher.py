@@ -24,6 +24,7 @@ from detection_rules.predicate import (
     elements,
     text_of,
 )
+from detection_rules.regex_databases import Hyperscan
 from detection_rules.regex_matcher import RegexMatcher
 from detection_rules.text_matcher import TextMatcher
 
@@ -34,7 +35,7 @@ _HALVES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 class ColumnMatcher:
     """The predicates of one column, sorted by how they are asked; automata are built at the first text."""
 
-    def __init__(self, predicates: Mapping[int, Predicate], *, hyperscan: bool = True) -> None:
+    def __init__(self, predicates: Mapping[int, Predicate], *, hyperscan: Hyperscan = True) -> None:
         tests = {number: asked.test for number, asked in predicates.items()}
         self.numbers = frozenset(tests)
         self._texts = [(n, test) for n, test in tests.items() if isinstance(test, Text)]

@@ -3,6 +3,7 @@
 from hashlib import sha256
 
 from detection_rules.engine import CACHE_BYTES, Engine
+from detection_rules.regex_databases import Hyperscan
 from detection_rules.rule import Refusal, Rule, RuleSet
 from soc_model.event import HEADER, EventType
 from soc_model.finding import RuleCard
@@ -46,7 +47,7 @@ class Snapshot:
         return plan.fields.union(constants, *(_grouping(rule) for rule in rules))
 
 
-def compile_snapshot(ruleset: RuleSet, *, hyperscan: bool = True, cache_bytes: int = CACHE_BYTES) -> Snapshot:
+def compile_snapshot(ruleset: RuleSet, *, hyperscan: Hyperscan = True, cache_bytes: int = CACHE_BYTES) -> Snapshot:
     """The snapshot of a rule set; ``hyperscan=False`` decides without it, ``cache_bytes`` bounds what it remembers."""
     engine = Engine(ruleset.rules, ruleset.predicates, hyperscan=hyperscan, cache_bytes=cache_bytes)
     return Snapshot(ruleset, engine)

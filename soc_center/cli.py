@@ -19,8 +19,7 @@ from rich.table import Table
 from collectors.format import format_names
 from detection_rules.library import read_documents
 from detection_rules.rule import RuleSet
-from detection_rules.ruleset import load_rules
-from detection_rules.snapshot import Snapshot, compile_snapshot
+from detection_rules.snapshot import Snapshot
 from soc_center.access_command import audit_app, link, people_app
 from soc_center.archive_command import archive_app
 from soc_center.doctor.examine import examine
@@ -33,6 +32,7 @@ from soc_center.new_rule import RuleDraft, rules_folder, write_rule
 from soc_center.pipeline import run_sample
 from soc_center.provided import provided
 from soc_center.quarantine_command import quarantine_app
+from soc_center.rule_compiler import compile_rules
 from soc_center.rule_paths import OWN_RULES
 from soc_center.rules_command import reload_rules
 from soc_center.scan import AUTO, Summary, files_of, open_sink, scan
@@ -152,8 +152,7 @@ def scan_command(
 
 def snapshot_of(paths: list[Path], min_level: Level) -> Snapshot:
     """The rules under the paths, compiled; raises Problem where a path is not there."""
-    library = read_documents(paths)
-    return compile_snapshot(load_rules(library.documents, refused=library.refused, min_level=min_level))
+    return compile_rules(paths, min_level=min_level).snapshot()
 
 
 def tell_refused(console: Console, snapshot: Snapshot) -> None:
@@ -192,8 +191,8 @@ def check(
     """Say which rules load and which are refused and why, and run the samples that rules carry. Exit 1 if any fails."""
     console = Console(soft_wrap=True, highlight=False)
     library = read_documents(paths or [OWN_RULES])
-    ruleset = load_rules(library.documents, refused=library.refused, min_level=Level.INFORMATIONAL)
-    snapshot = compile_snapshot(ruleset)
+    compiled = compile_rules(paths or [OWN_RULES], min_level=Level.INFORMATIONAL)
+    ruleset, snapshot = compiled.ruleset, compiled.snapshot()
     for refusal in snapshot.refused:
         console.print(f"[red]refused[/] {escape(str(refusal))}")
     samples, failures = 0, 0

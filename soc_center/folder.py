@@ -45,6 +45,11 @@ class DataFolder:
         return self.root / "reference"
 
     @property
+    def compiled(self) -> Path:
+        """Rules as they were compiled: copies of what can be made again."""
+        return self.root / "compiled"
+
+    @property
     def archive(self) -> Path:
         return self.root / "archive"
 

@@ -1,36 +1,34 @@
 """The center's rules from disk, compiled; and when what is there is too broken to follow what runs."""
 
-from collections.abc import Sequence
-from pathlib import Path
+import gc
 
-from detection_rules.library import Library, read_documents
-from detection_rules.ruleset import load_rules
-from detection_rules.snapshot import Snapshot, compile_snapshot
+from detection_rules.compiled import Compiled
+from detection_rules.snapshot import Snapshot
+from soc_center.compiled_rules import CompiledRules
+from soc_center.folder import DataFolder
 from soc_center.rule_paths import rule_paths
-from soc_center.settings import Settings
+from soc_center.settings import Detection, Settings
 from soc_model.problem import Problem
 
 
-def load_snapshot(settings: Settings, *, follows: bool = False) -> Snapshot:
+def load_snapshot(folder: DataFolder, settings: Settings, *, follows: bool = False) -> Snapshot:
     """Our own rules and those the settings name, compiled; refused ones are in ``refused``.
 
     ``follows`` a snapshot that works: ``Problem`` for a path that gives no rule document at all (emptied, unreadable,
     a damaged archive), because then the old rules are better than what is left. A single wrong rule never does that.
     """
-    library = _library(rule_paths(settings.detection), follows=follows)
-    ruleset = load_rules(library.documents, refused=library.refused, min_level=settings.detection.min_level)
-    if follows and not ruleset.rules:
-        raise Problem("detection.rules", f"not one rule loads; {len(ruleset.refused)} are refused")
-    return compile_snapshot(ruleset)
+    gc.disable()  # hundreds of thousands of objects come and all of them stay: looking through them doubles the time
+    try:
+        return _compiled(folder, settings.detection, follows=follows).snapshot()
+    finally:
+        gc.enable()
 
 
-def _library(paths: Sequence[Path], *, follows: bool) -> Library:
-    parts = [read_documents([path]) for path in paths]
-    for path, part in zip(paths, parts, strict=True):
-        if follows and not part.documents and not (path.is_file() and path.suffix != ".zip"):
-            why = part.refused[0].reason if part.refused else "no rule in it"
-            raise Problem(str(path), why)
-    return Library(
-        documents=[document for part in parts for document in part.documents],
-        refused=[refusal for part in parts for refusal in part.refused],
-    )
+def _compiled(folder: DataFolder, detection: Detection, *, follows: bool) -> Compiled:
+    compiled = CompiledRules(folder.compiled).get(rule_paths(detection), detection.min_level)
+    if follows:
+        for path, why in compiled.empty.items():
+            raise Problem(path, why)
+        if not compiled.ruleset.rules:
+            raise Problem("detection.rules", f"not one rule loads; {len(compiled.ruleset.refused)} are refused")
+    return compiled

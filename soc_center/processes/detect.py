@@ -260,7 +260,7 @@ def detect(folder: DataFolder, settings: Settings, *, follow: bool = False) -> N
     ``follow`` the process at work: load first, then begin where it stops; nothing where the rules would be the same.
     """
     began = time.monotonic()
-    snapshot = load_snapshot(settings, follows=follow)
+    snapshot = load_snapshot(folder, settings, follows=follow)
     if follow and _is_running(folder, snapshot, settings):
         tell(folder.run, Result.UNCHANGED, **_rules(snapshot))
         say(f"detect: nothing to exchange, snapshot {snapshot.id[:12]} runs")

@@ -124,10 +124,10 @@ BROKEN = {
 def test_what_is_too_broken_does_not_follow(watched: Watched, change: Any, what: str) -> None:
     change(watched)
     with pytest.raises(Problem, match=what):
-        load_snapshot(read_settings(watched.folder.settings), follows=True)
+        load_snapshot(watched.folder, read_settings(watched.folder.settings), follows=True)
 
 
 def test_a_single_wrong_rule_is_refused_and_the_others_follow(watched: Watched) -> None:
     (watched.rules / "b.yml").write_text("title: x\ndetection: [\n")
-    snapshot = load_snapshot(read_settings(watched.folder.settings), follows=True)
+    snapshot = load_snapshot(watched.folder, read_settings(watched.folder.settings), follows=True)
     assert any(str(refusal).startswith(f"{watched.rules / 'b.yml'}:") for refusal in snapshot.refused)
