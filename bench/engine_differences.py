@@ -54,11 +54,11 @@ CAUSES = {
     "logsource": """rsigma asks the rule of events of another category or service: it passes over a rule only where the
 event states a conflicting logsource, and an event seldom states a category. The specification binds a rule to its
 logsource. Ours is right.""",
-    "mapping": """The rule is written for a generic category (process_creation ...) in Sysmon's field names; the official
-pipelines say which events and fields those are (Security 4688: NewProcessName ...). We apply them, rsigma without a
-pipeline does not. Ours is right.""",
-    "names": """The condition holds on fields that our format has under the names that rules use, beside the record's own
-(nxlog's SourceName is Provider_Name). rsigma is given the record as it is. Not a matter of matching.""",
+    "mapping": """The rule is written for a generic category (process_creation ...) in Sysmon's field names; the
+official pipelines say which events and fields those are (Security 4688: NewProcessName ...). We apply them, rsigma
+without a pipeline does not. Ours is right.""",
+    "names": """The condition holds on fields that our format has under the names that rules use, beside the record's
+own (nxlog's SourceName is Provider_Name). rsigma is given the record as it is. Not a matter of matching.""",
     "value": """The rule's own condition holds on the record's own fields by the specification, and rsigma, which reads
 just these, does not fire. Ours is right; the reason stands with the rule.""",
     "too much": """The condition does not hold by the specification on these very fields, and rsigma fires. Ours is
@@ -218,9 +218,11 @@ def report(found: Iterable[Difference], about: dict[str, Any]) -> str:
     lines = [
         "# Where the engine and rsigma differ",
         "",
-        f"Written by `{about['command']}` at commit {about['commit'][:12]}, rsigma {about['rsigma']}; events of each lane:",
-        f"{about['events']}. A rule stands under each cause that samples of its differences have ({SAMPLES} of each side,",
-        "judged by the naive oracle of the tests). Rules that do not load are not compared; they are refused by name.",
+        f"Written at commit {about['commit'][:12]} with rsigma {about['rsigma']} by",
+        f"`{about['command']}`.",
+        f"Events of each lane: {about['events']}. A rule stands under each cause that samples of its differences have",
+        f"({SAMPLES} of each side, judged by the naive oracle of the tests). Rules that do not load are not compared:",
+        "they are refused by name.",
         "",
     ]
     for cause, text in reversed(CAUSES.items()):

@@ -70,7 +70,7 @@ class OracleSample:
 
 
 def _fires(oracle: Oracle, logsource: Logsource, fields: dict[str, Any]) -> bool:
-    return oracle.fires(logsource, fields)
+    return bool(oracle.fires(logsource, fields))
 
 
 def _sample(lane: Lane, most: int) -> list[EventGroup]:
