@@ -14,6 +14,7 @@ from detection_rules.condition import Node, any_of, predicates_of, resolve
 from detection_rules.keyword_filter import KeywordFilter, rarity_cost
 from detection_rules.plan import Plan, Rules, needed_keywords
 from detection_rules.predicate import ABSENT, Column, Exists, Null, Predicate, Text, Wildcard
+from detection_rules.regex_databases import Hyperscan
 from detection_rules.rule import Rule
 from detection_rules.rule_cost import Spending
 from soc_model.event import EventGroup, EventType
@@ -54,7 +55,7 @@ class Engine:
         rules: Sequence[Rule],
         predicates: dict[Predicate, int],
         *,
-        hyperscan: bool = True,
+        hyperscan: Hyperscan = True,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self.rules = rules
