@@ -1,4 +1,4 @@
-"""Cloud and identity records for the engine bench: AWS CloudTrail, Azure's activity and sign-in logs, Okta's system log.
+"""Cloud and identity records for the engine bench: AWS CloudTrail, Azure's activity and sign-in logs, Okta's log.
 
 Written from scratch after the providers' documentation: nested as they are delivered, ids and addresses new in every
 record, and a few acts in a thousand that rules look for. Each record is tagged with its logsource.
@@ -29,12 +29,42 @@ ODD_CALLS = (
     ("guardduty.amazonaws.com", "CreateIPSet"),
     ("signin.amazonaws.com", "ConsoleLogin"),
 )
-AGENTS = ("aws-cli/2.15.30 Python/3.11.8 Linux/5.10", "Boto3/1.34.60 md/Botocore#1.34.60", "console.amazonaws.com", "aws-sdk-go-v2/1.25.3", "Terraform/1.7.4")
+AGENTS = (
+    "aws-cli/2.15.30 Python/3.11.8 Linux/5.10",
+    "Boto3/1.34.60 md/Botocore#1.34.60",
+    "console.amazonaws.com",
+    "aws-sdk-go-v2/1.25.3",
+    "Terraform/1.7.4",
+)
 REGIONS = ("cn-north-1", "cn-northwest-1", "ap-east-1")
-ACTS = ("Microsoft.Compute/virtualMachines/read", "Microsoft.Storage/storageAccounts/listKeys/action", "Microsoft.Network/networkInterfaces/write", "Microsoft.Resources/deployments/write", "Microsoft.Web/sites/read")
-ODD_ACTS = ("MICROSOFT.NETWORK/AZUREFIREWALLS/DELETE", "MICROSOFT.KUBERNETES/CONNECTEDCLUSTERS/WRITE", "MICROSOFT.KEYVAULT/VAULTS/DELETE", "Microsoft.Authorization/roleAssignments/write")
-OKTA = ("user.session.start", "user.authentication.sso", "user.authentication.verify", "app.oauth2.token.grant", "policy.evaluate_sign_on", "user.mfa.okta_verify")
-ODD_OKTA = ("policy.lifecycle.delete", "user.account.privilege.grant", "application.lifecycle.delete", "system.api_token.create", "user.mfa.factor.deactivate")
+ACTS = (
+    "Microsoft.Compute/virtualMachines/read",
+    "Microsoft.Storage/storageAccounts/listKeys/action",
+    "Microsoft.Network/networkInterfaces/write",
+    "Microsoft.Resources/deployments/write",
+    "Microsoft.Web/sites/read",
+)
+ODD_ACTS = (
+    "MICROSOFT.NETWORK/AZUREFIREWALLS/DELETE",
+    "MICROSOFT.KUBERNETES/CONNECTEDCLUSTERS/WRITE",
+    "MICROSOFT.KEYVAULT/VAULTS/DELETE",
+    "Microsoft.Authorization/roleAssignments/write",
+)
+OKTA = (
+    "user.session.start",
+    "user.authentication.sso",
+    "user.authentication.verify",
+    "app.oauth2.token.grant",
+    "policy.evaluate_sign_on",
+    "user.mfa.okta_verify",
+)
+ODD_OKTA = (
+    "policy.lifecycle.delete",
+    "user.account.privilege.grant",
+    "application.lifecycle.delete",
+    "system.api_token.create",
+    "user.mfa.factor.deactivate",
+)
 
 
 def cloud(count: int, seed: int) -> Iterator[Event]:
@@ -51,7 +81,9 @@ def _time(number: int) -> str:
 
 
 def _address(chance: Random) -> str:
-    return f"{chance.choice((36, 58, 101, 203))}.{chance.randrange(8)}.{chance.randrange(64)}.{chance.randrange(1, 255)}"
+    return (
+        f"{chance.choice((36, 58, 101, 203))}.{chance.randrange(8)}.{chance.randrange(64)}.{chance.randrange(1, 255)}"
+    )
 
 
 def _id(chance: Random) -> str:
@@ -85,7 +117,10 @@ def _cloudtrail(chance: Random, number: int) -> Event:
         "awsRegion": chance.choice(REGIONS),
         "sourceIPAddress": _address(chance),
         "userAgent": chance.choice(AGENTS),
-        "requestParameters": {"bucketName": f"city-{chance.randrange(40)}", "key": f"data/{chance.getrandbits(40):x}.parquet"},
+        "requestParameters": {
+            "bucketName": f"city-{chance.randrange(40)}",
+            "key": f"data/{chance.getrandbits(40):x}.parquet",
+        },
         "responseElements": {"ConsoleLogin": "Failure"} if name == "ConsoleLogin" else None,
         "requestID": _id(chance),
         "eventID": _id(chance),
@@ -113,7 +148,10 @@ def _activity(chance: Random, number: int) -> Event:
         "durationMs": chance.randrange(900),
         "callerIpAddress": _address(chance),
         "correlationId": _id(chance),
-        "identity": {"authorization": {"scope": group, "action": act}, "claims": {"name": f"admin{chance.randrange(40)}"}},
+        "identity": {
+            "authorization": {"scope": group, "action": act},
+            "claims": {"name": f"admin{chance.randrange(40)}"},
+        },
         "level": "Information",
         "properties": {"statusCode": "OK", "serviceRequestId": _id(chance), "message": act, "hierarchy": _id(chance)},
     } | _tags("azure", "activitylogs")
@@ -157,10 +195,24 @@ def _okta(chance: Random, number: int) -> Event:
         "severity": "INFO",
         "displayMessage": name.replace(".", " "),
         "actor": {"id": f"00u{chance.getrandbits(60):x}", "type": "User", "alternateId": user, "displayName": user},
-        "client": {"userAgent": {"rawUserAgent": "Mozilla/5.0", "os": "Windows 10", "browser": "CHROME"}, "zone": "null", "ipAddress": _address(chance), "geographicalContext": {"city": "Beijing", "country": "China"}},
+        "client": {
+            "userAgent": {"rawUserAgent": "Mozilla/5.0", "os": "Windows 10", "browser": "CHROME"},
+            "zone": "null",
+            "ipAddress": _address(chance),
+            "geographicalContext": {"city": "Beijing", "country": "China"},
+        },
         "outcome": {"result": chance.choice(("SUCCESS", "SUCCESS", "SUCCESS", "FAILURE")), "reason": None},
-        "target": [{"id": f"0oa{chance.getrandbits(60):x}", "type": "AppInstance", "alternateId": "portal", "displayName": "City portal"}],
+        "target": [
+            {
+                "id": f"0oa{chance.getrandbits(60):x}",
+                "type": "AppInstance",
+                "alternateId": "portal",
+                "displayName": "City portal",
+            }
+        ],
         "transaction": {"type": "WEB", "id": _id(chance)},
-        "debugContext": {"debugData": {"requestId": _id(chance), "requestUri": "/api/v1/authn", "url": "/api/v1/authn?"}},
+        "debugContext": {
+            "debugData": {"requestId": _id(chance), "requestUri": "/api/v1/authn", "url": "/api/v1/authn?"}
+        },
         "securityContext": {"asNumber": 4134, "asOrg": "chinanet", "isp": "chinanet", "isProxy": False},
     } | _tags("okta", "okta")

@@ -1,4 +1,4 @@
-"""What a lane of the engine bench is: files that every engine reads, and the same knowledge of their logsource for all."""
+"""What a lane of the engine bench is: files that every engine reads, and the same word on their logsource for all."""
 
 from collections.abc import Iterable
 from pathlib import Path

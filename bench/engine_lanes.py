@@ -14,7 +14,7 @@ from bench.engine_lane import TAGGED, Lane, Part, tagged, told, write_events, wr
 from soc_model.source import Logsource
 
 SEED = 5
-VERSION = 2  # of what the generators write; another one makes the files anew
+VERSION = 3  # of what the generators write; another one makes the files anew
 WINDOWS = ("--event-logsource", "product=windows")
 SSHD = Logsource(product="linux", service="sshd", category="syslog")
 DNS = Logsource(product="zeek", service="dns", category="dns")
@@ -73,19 +73,31 @@ class Lanes:
     def _sshd(self, events: int) -> Lane:
         path = self._path("sshd", events, "log")
         write_lines(path, engine_network.sshd(self._recordings, events, SEED))
-        part = Part(path=str(path), events=events, format="syslog", logsource=SSHD, rsigma=("--input-format", "syslog", *told(SSHD)))
-        return Lane(name="sshd", about="lines of a syslog file; rsigma reads them by its own syslog input", parts=(part,))
+        part = Part(
+            path=str(path),
+            events=events,
+            format="syslog",
+            logsource=SSHD,
+            rsigma=("--input-format", "syslog", *told(SSHD)),
+        )
+        return Lane(
+            name="sshd", about="lines of a syslog file; rsigma reads them by its own syslog input", parts=(part,)
+        )
 
     def _zeek(self, events: int) -> Lane:
         path = self._path("zeek", events)
         write_events(path, engine_network.zeek_dns(self._recordings, events, SEED))
         part = Part(path=str(path), events=events, format="zeek", logsource=DNS, rsigma=told(DNS))
-        return Lane(name="zeek", about="Zeek's DNS log, then copies with new connections and a third new names", parts=(part,))
+        return Lane(
+            name="zeek", about="Zeek's DNS log, then copies with new connections and a third new names", parts=(part,)
+        )
 
     def _eve(self, events: int) -> Lane:
         path = self._path("eve", events)
         write_events(path, engine_network.eve(events, SEED))
-        about = "Suricata's EVE: nested DNS, HTTP, TLS, flow, file and alert records, tagged, one mapping of names for both"
+        about = (
+            "Suricata's EVE: nested DNS, HTTP, TLS, flow, file and alert records, tagged, one mapping of names for both"
+        )
         return Lane(name="eve", about=about, parts=(_tagged_part(path, events),))
 
     def _cloud(self, events: int) -> Lane:

@@ -1,6 +1,6 @@
 """Our engine as the bench measures it: a process that has loaded the rules once and forks for every run.
 
-Exec'ed as ``python -m bench.engine_ours RULES [--no-hyperscan]``; orders come in on standard input and replies go out
+Exec'ed as ``python -m bench.engine_ours RULES --kept FOLDER``; orders come in on standard input and replies go out
 on standard output, one JSON value a line. The one thing to know: each run is a process of its own with empty caches,
 like a worker of detect, so its CPU is what the kernel says of it, and nothing of an earlier run makes it faster.
 """
@@ -18,12 +18,11 @@ from typing import Any, BinaryIO
 import msgspec
 
 from bench.engine_lane import FORMATS, Part
+from bench.engine_load import ready_snapshot
 from bench.proc import memory_mb
 from collectors.cutting import Cutter
 from collectors.format import Format, load_format
-from detection_rules.library import read_documents
-from detection_rules.ruleset import load_rules
-from detection_rules.snapshot import Snapshot, compile_snapshot
+from detection_rules.snapshot import Snapshot
 from soc_model.layer import Level
 
 BLOCK_BYTES = 256 * 1024
@@ -72,7 +71,7 @@ class Run:
 
     def reply(self) -> Reply:
         """Do all of it."""
-        with open(self._order.out, "wb") as out:
+        with Path(self._order.out).open("wb") as out:
             for part in self._order.parts:
                 self._file(part, out)
         counters = self._snapshot.engine.counters()
@@ -88,7 +87,7 @@ class Run:
 
     def _file(self, part: Part, out: BinaryIO) -> None:
         form = load_format(part.format, (FORMATS,))
-        context = _context(part)
+        context = context_of(part)
         number, of = self._order.share
         self._lap("cut")
         for index, records in enumerate(_records(Path(part.path), form)):
@@ -110,7 +109,7 @@ class Run:
         lines = []
         for record, rules in zip(records, found, strict=True):
             for rule in rules:
-                lines.append(b'%s%d}\n' % (self._heads[rule], record))
+                lines.append(b"%s%d}\n" % (self._heads[rule], record))
                 if self._order.counted:
                     self._by_rule[rule] += 1
         self.hits += len(lines)
@@ -122,7 +121,7 @@ class Run:
         self._at = now
 
 
-def _context(part: Part) -> dict[str, Any]:
+def context_of(part: Part) -> dict[str, Any]:
     """As a source with this logsource has it."""
     context: dict[str, Any] = {"received": 1_790_000_000_000_000}
     if part.logsource is not None:
@@ -152,13 +151,13 @@ def forked(snapshot: Snapshot, order: Order) -> Reply:
         code = 1
         try:
             os.close(read)
-            with open(write, "wb") as pipe:
+            with os.fdopen(write, "wb") as pipe:
                 pipe.write(msgspec.json.encode(Run(snapshot, order).reply()))
             code = 0
         finally:
             os._exit(code)
     os.close(write)
-    with open(read, "rb") as pipe:
+    with os.fdopen(read, "rb") as pipe:
         data = pipe.read()
     _, status, usage = os.wait4(pid, 0)
     if status:
@@ -167,21 +166,14 @@ def forked(snapshot: Snapshot, order: Order) -> Reply:
     return msgspec.structs.replace(reply, cpu_s=usage.ru_utime + usage.ru_stime)
 
 
-def loaded_snapshot(paths: list[Path], *, hyperscan: bool) -> Snapshot:
-    """All rules at the paths, of every level, compiled and warm."""
-    library = read_documents(paths)
-    snapshot = compile_snapshot(load_rules(library.documents, refused=library.refused), hyperscan=hyperscan)
-    snapshot.warm()
-    return snapshot
-
-
 def main() -> None:
     """Load, say so, then do what is ordered."""
     parser = argparse.ArgumentParser()
     parser.add_argument("rules", type=Path, nargs="+")
+    parser.add_argument("--kept", type=Path, required=True, help="the folder of compiled rules")
     parser.add_argument("--no-hyperscan", action="store_true")
     arguments = parser.parse_args()
-    snapshot = loaded_snapshot(arguments.rules, hyperscan=not arguments.no_hyperscan)
+    snapshot = ready_snapshot(arguments.rules, arguments.kept, hyperscan=not arguments.no_hyperscan)
     gc.collect()
     gc.freeze()
     gc.disable()

@@ -10,12 +10,13 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import msgspec
 
-from bench.engine_lane import Lane
+from bench.engine_lane import Lane, Part
 from bench.engine_ours import Loaded, Order, Reply
 
 
@@ -27,8 +28,8 @@ def pin(core: int) -> None:
 class Ours:
     """The process of our engine, with its rules loaded."""
 
-    def __init__(self, rules: list[Path], *, core: int, hyperscan: bool = True) -> None:
-        command = [sys.executable, "-m", "bench.engine_ours", *map(str, rules)]
+    def __init__(self, rules: list[Path], cache: Path, *, core: int, hyperscan: bool = True) -> None:
+        command = [sys.executable, "-m", "bench.engine_ours", *map(str, rules), "--kept", str(cache / "compiled")]
         pin(core)
         began = time.monotonic()
         self._process = subprocess.Popen(
@@ -87,8 +88,18 @@ class Rsigma:
             total = total.plus(self._one(["-e", f"@{part.path}", *part.rsigma, *more], counted=counted))
         return total
 
+    def hits(self, part: Part) -> Iterator[dict[str, Any]]:
+        """Every hit on a part, with its event."""
+        command = [*self._command(["-e", f"@{part.path}", *part.rsigma]), "--include-event"]
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL) as process:
+            assert process.stdout is not None
+            yield from map(msgspec.json.decode, process.stdout)
+
+    def _command(self, arguments: list[str]) -> list[str]:
+        return [self._binary, "engine", "eval", "-r", str(self._rules), "--logsource-routing", *arguments]
+
     def _one(self, arguments: list[str], *, counted: bool) -> "Measured":
-        command = [self._binary, "engine", "eval", "-r", str(self._rules), "--logsource-routing", *arguments]
+        command = self._command(arguments)
         found: Counter[str] = Counter()
         out: Any = subprocess.PIPE if counted else subprocess.DEVNULL
         process = subprocess.Popen(command, stdout=out, stderr=subprocess.PIPE)
@@ -101,7 +112,10 @@ class Rsigma:
         if process.returncode:
             raise RuntimeError(f"rsigma ended with {process.returncode}: {said[-2000:]}")
         return Measured(
-            cpu_s=usage.ru_utime + usage.ru_stime, hits=_matches(said), peak_mb=usage.ru_maxrss / 1000, by_rule=dict(found)
+            cpu_s=usage.ru_utime + usage.ru_stime,
+            hits=_matches(said),
+            peak_mb=usage.ru_maxrss / 1000,
+            by_rule=dict(found),
         )
 
 

@@ -24,6 +24,7 @@ from detection_rules.predicate import (
     elements,
     text_of,
 )
+from detection_rules.regex_databases import Hyperscan
 from detection_rules.regex_matcher import RegexMatcher
 from detection_rules.rule_cost import Spending
 from detection_rules.text_matcher import TextMatcher
@@ -37,7 +38,7 @@ class ColumnMatcher:
     """The predicates of one column, sorted by how they are asked; automata are built at the first text."""
 
     def __init__(
-        self, predicates: Mapping[int, Predicate], *, hyperscan: bool = True, spending: Spending | None = None
+        self, predicates: Mapping[int, Predicate], *, hyperscan: Hyperscan = True, spending: Spending | None = None
     ) -> None:
         self._spending = spending
         tests = {number: asked.test for number, asked in predicates.items()}

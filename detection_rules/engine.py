@@ -16,6 +16,7 @@ from detection_rules.keyword_scan import KeywordScan
 from detection_rules.narrowing import Narrowing
 from detection_rules.plan import Plan, Rules, needed_keywords
 from detection_rules.predicate import ABSENT, Column, Exists, Null, Predicate, Text, Wildcard
+from detection_rules.regex_databases import Hyperscan
 from detection_rules.rule import Rule
 from detection_rules.rule_cost import Spending
 from soc_model.event import EventGroup, EventType
@@ -60,7 +61,7 @@ class Engine:
         rules: Sequence[Rule],
         predicates: dict[Predicate, int],
         *,
-        hyperscan: bool = True,
+        hyperscan: Hyperscan = True,
         cache_bytes: int = CACHE_BYTES,
     ) -> None:
         self.rules = rules

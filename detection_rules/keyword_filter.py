@@ -13,7 +13,8 @@ from ahocorasick_rs import AhoCorasick
 
 from detection_rules.keyword_scan import KeywordScan
 from detection_rules.predicate import Regex, Test, Text, elements, text_of
-from detection_rules.regex_matcher import RegexMatcher, has_hyperscan
+from detection_rules.regex_databases import Hyperscan, has_hyperscan
+from detection_rules.regex_matcher import RegexMatcher
 
 PLAIN = {str, int, bool, type(None)}
 SEPARATOR = "\0"
@@ -22,7 +23,7 @@ SEPARATOR = "\0"
 class KeywordFilter:
     """The literals without which none of the keyword tests can be true; case is ignored, which only finds more."""
 
-    def __init__(self, tests: Iterable[Test], *, hyperscan: bool = True) -> None:
+    def __init__(self, tests: Iterable[Test], *, hyperscan: Hyperscan = True) -> None:
         literals = {_literal(test) for test in tests}
         self.scan = KeywordScan(literals, hyperscan=hyperscan)
         self._found_in: Callable[[str], bool] | None = None
@@ -39,10 +40,11 @@ class KeywordFilter:
             return True
 
 
-def _search(literals: Sequence[str], *, hyperscan: bool) -> Callable[[str], bool]:
+def _search(literals: Sequence[str], *, hyperscan: Hyperscan) -> Callable[[str], bool]:
     """Whether any of the literals is in a text: Hyperscan reads some 2,400 MB/s, Aho-Corasick 400."""
     if hyperscan and has_hyperscan():
-        matcher = RegexMatcher((number, Regex(re.escape(literal))) for number, literal in enumerate(literals))
+        numbered = ((number, Regex(re.escape(literal))) for number, literal in enumerate(literals))
+        matcher = RegexMatcher(numbered, hyperscan=hyperscan)
 
         def find(text: str) -> bool:
             found: set[int] = set()

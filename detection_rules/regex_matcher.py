@@ -6,14 +6,14 @@ can read within ``STEPS`` (with a hundred expressions its first 20,000 character
 """
 
 import re
-from collections.abc import Iterable
-from importlib.util import find_spec
+from collections.abc import Iterable, Sequence
 from time import perf_counter
 from typing import Any
 
 from detection_rules.linear_regex import LinearRegex
 from detection_rules.predicate import Regex
 from detection_rules.regex_check import BACKTRACKING_BYTES, needs_backtracking, python_flags
+from detection_rules.regex_databases import Databases, Hyperscan, chunks, databases_of
 from detection_rules.rule_cost import Spending
 
 STEPS = 2_000_000  # characters that all of our own automata of a column read of one value together
@@ -29,36 +29,41 @@ class RegexMatcher:
     """
 
     def __init__(
-        self, patterns: Iterable[Numbered], *, hyperscan: bool = True, spending: Spending | None = None
+        self, patterns: Iterable[Numbered], *, hyperscan: Hyperscan = True, spending: Spending | None = None
     ) -> None:
         self._spending = spending or Spending()
         self._pending: list[Numbered] | None = list(patterns)
         self._hyperscan = hyperscan
-        self._database: Any = None
+        self._databases: list[tuple[Any, list[list[int]]]] = []
         self._room = STEPS
-        self._others: list[tuple[int, LinearRegex]] = []
-        self._backtracking: list[tuple[int, re.Pattern[str]]] = []
+        self._others: list[tuple[list[int], LinearRegex]] = []
+        self._backtracking: list[tuple[list[int], re.Pattern[str]]] = []
 
     def match(self, text: str, found: set[int]) -> None:
         """Add the numbers of all expressions found in ``text``, which must hold no lone surrogates."""
         if self._pending is not None:
             self._compile(self._pending)
             self._pending = None
-        if self._database is not None:
-            self._database.scan(text.encode(), match_event_handler=_collect, context=found)
+        if self._databases:
+            data = text.encode()
+            for database, numbers in self._databases:
+                database.scan(data, match_event_handler=_collect, context=(found, numbers))
         if self._others:
             read = text[: max(self._room, 0) // len(self._others)]
             self._room -= (len(read) + 1) * len(self._others)
-            self._alone([one for one in self._others if one[0] not in found], read, found)
+            self._alone([one for one in self._others if not found.issuperset(one[0])], read, found)
         if self._backtracking:
             self._alone(self._backtracking, text[:BACKTRACKING_BYTES], found)
 
-    def _alone(self, searches: Iterable[tuple[int, Searching]], text: str, found: set[int]) -> None:
-        for number, pattern in searches:
+    def _alone(self, searches: Iterable[tuple[Sequence[int], Searching]], text: str, found: set[int]) -> None:
+        """One after the other, each timed; those who share an expression share what it took."""
+        for numbers, pattern in searches:
             began = perf_counter()
             if pattern.search(text):
-                found.add(number)
-            self._spending.expression(number, perf_counter() - began)
+                found.update(numbers)
+            spent = (perf_counter() - began) / len(numbers)
+            for number in numbers:
+                self._spending.expression(number, spent)
 
     def begin(self) -> None:
         """The texts to come are of one value: all of them together may cost ``STEPS``."""
@@ -69,60 +74,30 @@ class RegexMatcher:
         return sum(one.steps for _, one in self._others), sum(one.misses for _, one in self._others)
 
     def _compile(self, patterns: list[Numbered]) -> None:
-        linear = [one for one in patterns if not needs_backtracking(*_key(one))]
+        numbers: dict[Regex, list[int]] = {}
+        for number, regex in patterns:
+            numbers.setdefault(regex, []).append(number)
+        hard = [regex for regex in numbers if needs_backtracking(regex.pattern, regex.flags)]
         self._backtracking = [
-            (number, re.compile(regex.pattern, python_flags(regex.flags)))
-            for number, regex in patterns
-            if needs_backtracking(regex.pattern, regex.flags)
+            (numbers.pop(regex), re.compile(regex.pattern, python_flags(regex.flags))) for regex in hard
         ]
-        self._database, taken = _database(linear) if self._hyperscan and linear else (None, set())
+        databases = databases_of(self._hyperscan)
+        taken = set() if databases is None else self._take(numbers, databases)
         self._others = [
-            (number, LinearRegex(*_key((number, regex)))) for number, regex in linear if number not in taken
+            (ours, LinearRegex(regex.pattern, regex.flags)) for regex, ours in numbers.items() if regex not in taken
         ]
 
-
-def has_hyperscan() -> bool:
-    """Whether Hyperscan is installed."""
-    return find_spec("hyperscan") is not None
-
-
-def _key(numbered: Numbered) -> tuple[str, str]:
-    return numbered[1].pattern, numbered[1].flags
-
-
-def _collect(number: int, start: int, end: int, flags: int, found: Any) -> None:
-    found.add(number)
+    def _take(self, numbers: dict[Regex, list[int]], databases: Databases) -> set[Regex]:
+        """The expressions that are now in databases."""
+        taken: set[Regex] = set()
+        for chunk in chunks(list(numbers)):
+            database, places = databases.database(chunk)
+            if places:
+                self._databases.append((database, [numbers[regex] for regex in chunk]))
+                taken.update(chunk[place] for place in places)
+        return taken
 
 
-def _database(patterns: list[Numbered]) -> tuple[Any, set[int]]:
-    """(A Hyperscan database, the numbers in it); without those it does not take, (None, none) where it is missing."""
-    if not has_hyperscan():
-        return None, set()
-    import hyperscan  # noqa: PLC0415  (optional, and only processes that match need it)
-
-    taken = list(patterns)
-    try:
-        return _compiled(hyperscan, taken), {number for number, _ in taken}
-    except hyperscan.error:
-        taken = [one for one in patterns if _takes(hyperscan, one)]
-    return (_compiled(hyperscan, taken), {number for number, _ in taken}) if taken else (None, set())
-
-
-def _takes(hyperscan: Any, numbered: Numbered) -> bool:
-    try:
-        _compiled(hyperscan, [numbered])
-    except hyperscan.error:
-        return False
-    return True
-
-
-def _compiled(hyperscan: Any, patterns: list[Numbered]) -> Any:
-    flags = {"i": hyperscan.HS_FLAG_CASELESS, "m": hyperscan.HS_FLAG_MULTILINE, "s": hyperscan.HS_FLAG_DOTALL}
-    common = hyperscan.HS_FLAG_UTF8 | hyperscan.HS_FLAG_SINGLEMATCH | hyperscan.HS_FLAG_ALLOWEMPTY
-    database = hyperscan.Database()
-    database.compile(
-        expressions=[regex.pattern.encode() for _, regex in patterns],
-        ids=[number for number, _ in patterns],
-        flags=[common | sum(flags[flag] for flag in regex.flags) for _, regex in patterns],
-    )
-    return database
+def _collect(place: int, start: int, end: int, flags: int, context: Any) -> None:
+    found, numbers = context
+    found.update(numbers[place])

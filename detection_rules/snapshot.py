@@ -8,6 +8,7 @@ import msgspec
 from detection_rules.contribution import above, contributions_of
 from detection_rules.engine import CACHE_BYTES, Engine
 from detection_rules.event_values import names_of
+from detection_rules.regex_databases import Hyperscan
 from detection_rules.rule import Refusal, Rule, RuleSet
 from soc_model.correlation import Correlation
 from soc_model.event import HEADER, EventType
@@ -60,7 +61,7 @@ class Snapshot:
         return plan.fields.union(constants, *(_grouping(self.rules[number]) for number in numbers), *correlated)
 
 
-def compile_snapshot(ruleset: RuleSet, *, hyperscan: bool = True, cache_bytes: int = CACHE_BYTES) -> Snapshot:
+def compile_snapshot(ruleset: RuleSet, *, hyperscan: Hyperscan = True, cache_bytes: int = CACHE_BYTES) -> Snapshot:
     """The snapshot of a rule set; ``hyperscan=False`` decides without it, ``cache_bytes`` bounds what it remembers."""
     engine = Engine(ruleset.rules, ruleset.predicates, hyperscan=hyperscan, cache_bytes=cache_bytes)
     return Snapshot(ruleset, engine)

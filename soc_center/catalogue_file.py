@@ -1,17 +1,14 @@
 """The catalogue of rules that a detect process leaves: made while it loads, shown once its rules are those that run."""
 
 import os
-from collections.abc import Sequence
 
 from soc_center.folder import DataFolder
 from soc_center.gauge import is_running, now_us
-from soc_center.rule_entries import entries
 from soc_center.rule_library import RuleLibrary
 from soc_center.rules_loading import LoadedRules
 from soc_model.rule_entry import CatalogueHead
-from soc_model.source import Source
 from soc_store.durable import publish
-from soc_store.rule_catalogue import make_catalogue
+from soc_store.rule_catalogue import give_head
 
 
 class CatalogueFile:
@@ -22,18 +19,21 @@ class CatalogueFile:
         self._library = RuleLibrary(folder.rule_library)
         self._made = self._final.with_name(f"{self._final.name}.{os.getpid()}")
 
-    def make(self, loaded: LoadedRules, sources: Sequence[Source]) -> None:
+    def make(self, loaded: LoadedRules) -> None:
         """Write it beside the one that people see."""
         self._forget_others()
-        snapshot, active = loaded.snapshot, self._library.active()
+        active = self._library.active()
         about = self._library.about(active.version) if active.version else None
         head = CatalogueHead(
-            snapshot=snapshot.id,
+            snapshot=loaded.snapshot.id,
             made=now_us(),
             library=active.version,
             library_sha256=about.sha256 if about is not None else "",
         )
-        make_catalogue(self._made, head, entries(loaded.read, snapshot.rules, snapshot.refused, sources))
+        self._made.unlink(missing_ok=True)
+        with os.fdopen(os.open(self._made, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as file:
+            file.write(loaded.catalogue)
+        give_head(self._made, head)
 
     def _forget_others(self) -> None:
         """Remove what processes left that ended before their turn."""

@@ -19,8 +19,7 @@ from rich.table import Table
 from collectors.format import format_names
 from detection_rules.library import read_documents
 from detection_rules.rule import RuleSet
-from detection_rules.ruleset import load_rules
-from detection_rules.snapshot import Snapshot, compile_snapshot
+from detection_rules.snapshot import Snapshot
 from soc_center import library_command
 from soc_center.access_command import audit_app, link, people_app
 from soc_center.archive_command import archive_app
@@ -37,9 +36,10 @@ from soc_center.pipeline import run_sample
 from soc_center.provided import provided
 from soc_center.quarantine_command import quarantine_app
 from soc_center.release_command import list_dear, release_rule
+from soc_center.rule_choice import rules_as_written, site_values
+from soc_center.rule_compiler import compile_rules
 from soc_center.rule_paths import OWN_RULES
 from soc_center.rules_command import reload_rules
-from soc_center.rules_loading import site_values
 from soc_center.scan import AUTO, Summary, files_of, open_sink, scan
 from soc_center.settings import Settings, read_settings
 from soc_model.layer import Layer, Level
@@ -158,8 +158,7 @@ def scan_command(
 
 def snapshot_of(paths: list[Path], min_level: Level) -> Snapshot:
     """The rules under the paths, compiled; raises Problem where a path is not there."""
-    library = read_documents(paths)
-    return compile_snapshot(load_rules(library.documents, refused=library.refused, min_level=min_level))
+    return compile_rules(rules_as_written(paths, min_level=min_level)).compiled.snapshot()
 
 
 def tell_refused(console: Console, snapshot: Snapshot) -> None:
@@ -202,8 +201,8 @@ def check(
     settings = read_settings(DataFolder(data.resolve()).settings) if data is not None else None
     library = read_documents(paths or [OWN_RULES])
     lists = site_values(settings) if settings is not None else {}
-    ruleset = load_rules(library.documents, refused=library.refused, placeholders=lists)
-    snapshot = compile_snapshot(ruleset)
+    compiled = compile_rules(rules_as_written(paths or [OWN_RULES], site=lists)).compiled
+    ruleset, snapshot = compiled.ruleset, compiled.snapshot()
     for refusal in snapshot.refused:
         console.print(f"[red]refused[/] {escape(str(refusal))}")
     samples, failures = 0, 0

@@ -70,6 +70,11 @@ class DataFolder:
         return self.root / "indicators"
 
     @property
+    def compiled(self) -> Path:
+        """Rules as they were compiled, and their catalogues: copies of what can be made again."""
+        return self.root / "compiled"
+
+    @property
     def archive(self) -> Path:
         return self.root / "archive"
 

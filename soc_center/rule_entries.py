@@ -10,7 +10,7 @@ import msgspec
 from detection_rules.rule import Refusal, Rule, RuleDocument
 from soc_center.provided import provided
 from soc_center.rule_paths import OWN_RULES
-from soc_center.rules_loading import Placed, ReadRules, id_of
+from soc_center.rules_reading import Placed, ReadRules, id_of
 from soc_model.finding import RuleCard
 from soc_model.layer import Level
 from soc_model.rule_entry import RuleEntry, RuleWhole, Standing

@@ -1,23 +1,26 @@
-"""What an archive of rules would change: staged, read as detection would read it, compared with what runs.
+"""What an archive of rules would change: staged, compiled as detection would do it, compared with what runs.
 
-Comes in: an archive in a staging folder. Goes out: a version that waits to be confirmed. Nothing that runs is touched.
+Comes in: an archive in a staging folder. Goes out: a version that waits to be confirmed. Nothing that runs is touched,
+and what the archive costs to compile is bounded: its rules that take too much are among the refused.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
-from detection_rules.rule import RuleSet
+from soc_center.compiled_rules import CompiledRules
 from soc_center.folder import DataFolder
-from soc_center.rule_entries import entries
+from soc_center.rule_choice import center_choice
+from soc_center.rule_compiler import Made, compile_rules
 from soc_center.rule_intake import Received
 from soc_center.rule_library import RULES, RuleLibrary
 from soc_center.rule_paths import RulesAt, rule_paths
-from soc_center.rules_loading import ReadRules, read_center_rules
 from soc_center.settings import Settings
 from soc_model.problem import Problem
 from soc_model.rule_entry import RuleEntry, Standing
 from soc_model.rule_library import ChangedRule, LibraryDiff, LibraryVersion, PendingUpdate, changed
 from soc_model.rule_state import RuleOrigin
+from soc_store.rule_catalogue import RuleCatalogue
 
 Entries = Mapping[str, RuleEntry]
 
@@ -29,11 +32,10 @@ def stage(
     library, archive = RuleLibrary(folder.rule_library), str(staged / RULES)
     paths = rule_paths(folder, settings.detection)
     others = [each for each in paths if each.path != library.rules_path()]
-    read, ruleset = _load(folder, settings, [*others, RulesAt(staged / RULES, RuleOrigin.IMPORTED)])
-    refused = [each for each in ruleset.refused if each.path.startswith(archive)]
-    documents = sum(placed.document.path.startswith(archive) for placed in read.placed)
-    unread = sum(refusal.path.startswith(archive) for refusal, _ in read.refused)
-    if documents + unread <= len(refused):
+    after = compile_rules(center_choice(folder, settings, [*others, RulesAt(staged / RULES, RuleOrigin.IMPORTED)]))
+    refused = [each for each in after.compiled.ruleset.refused if each.path.startswith(archive)]
+    rules = after.compiled.read[archive] - len(refused)
+    if rules <= 0:
         why = refused[0].reason if refused else "it holds no rule"
         raise Problem(received.source, f"not one rule of it can be evaluated: {why}")
     about = LibraryVersion(
@@ -44,21 +46,19 @@ def stage(
         proof=received.proof,
         staged=now,
         staged_by=by,
-        rules=documents + unread - len(refused),
+        rules=rules,
         refused=len(refused),
     )
-    before, after = _judged(*_load(folder, settings, paths)), _judged(read, ruleset)
-    return library.put(staged, about, compare(before, after))
+    before = CompiledRules(folder.compiled).get(center_choice(folder, settings, paths))
+    return library.put(staged, about, compare(_judged(before, staged), _judged(after, staged)))
 
 
-def _load(folder: DataFolder, settings: Settings, paths: Sequence[RulesAt]) -> tuple[ReadRules, RuleSet]:
-    read = read_center_rules(folder, settings, paths)
-    return read, read.load()
-
-
-def _judged(read: ReadRules, ruleset: RuleSet) -> Entries:
+def _judged(made: Made, staged: Path) -> Entries:
     """What detection would do with every document, by id."""
-    return {each.entry.id: each.entry for each in entries(read, ruleset.rules, ruleset.refused, [])}
+    with tempfile.NamedTemporaryFile(dir=staged.parent) as file:
+        file.write(made.catalogue)
+        file.flush()
+        return {each.id: each for each in RuleCatalogue(Path(file.name)).entries()}
 
 
 def compare(before: Entries, after: Entries) -> LibraryDiff:

@@ -35,6 +35,13 @@ def make_catalogue(made: Path, head: CatalogueHead, rules: Iterable[RuleWhole]) 
     made.chmod(0o600)
 
 
+def give_head(made: Path, head: CatalogueHead) -> None:
+    """Let a catalogue that no reader knows yet say this of itself."""
+    with contextlib.closing(sqlite3.connect(made)) as connection:
+        connection.execute("UPDATE meta SET value = ? WHERE name = 'head'", (jsoned(head),))
+        connection.commit()
+
+
 def _row(rule: RuleWhole) -> tuple[str, str, bytes]:
     return text(rule.entry.id), jsoned(rule.entry), compress(jsoned(rule).encode(), 3)
 

@@ -11,11 +11,15 @@ from typing import Any
 import msgspec
 
 from detection_rules.rule import RuleDocument
+from detection_rules.snapshot import Snapshot
 from soc_center.backtesting import Reading
 from soc_center.canary import canary_chunk, lay
 from soc_center.job_place import Caps, JobPlace
 from soc_center.proving import SAMPLE, live_sources, look, prove
-from soc_center.rules_loading import LoadedRules, id_of, load_center_rules
+from soc_center.rule_choice import center_choice
+from soc_center.rule_paths import rule_paths
+from soc_center.rules_loading import load_center_rules
+from soc_center.rules_reading import id_of, read_rules
 from soc_center.system import SYSTEM
 from soc_model.chunk import Chunk
 from soc_model.job import Job
@@ -43,15 +47,15 @@ LIVE = Scope(units=None, realms=frozenset({Realm.LIVE}))
 def run(job: Job, place: JobPlace) -> dict[str, Any]:
     """How many rules are proved, and what speaks against the others; the report itself is a file of the center."""
     place.progress(0, 0, "reading rules")
-    loaded = load_center_rules(place.folder, place.settings)
+    snapshot = load_center_rules(place.folder, place.settings).snapshot
     now = place.now()
     since = now - HOURS * 3_600_000_000
-    canaries = _fly(place, list(_canaries(loaded, now)))
+    canaries = _fly(place, list(_canaries(place, snapshot, now)))
     reports = source_reports(place.folder.root, SYSTEM, place.settings.sources)
     live = live_sources(place.settings.sources, {one.source_id: one.last_received for one in reports}, since)
     stored = StoredEvents(place.folder.archive, LIVE, since, now)
     seen = look(_blocks(stored), Reading(place.settings), lambda: place.progress(0, 0, "looking at fields"))
-    proofs = list(prove(loaded.snapshot, live, seen, canaries))
+    proofs = list(prove(snapshot, live, seen, canaries))
     _keep(place, ProofReport(at=now, hours=HOURS, proofs=proofs))
     return _counts(proofs)
 
@@ -76,12 +80,14 @@ def _blocks(stored: StoredEvents) -> Iterator[StoredBlock]:
         return
 
 
-def _canaries(loaded: LoadedRules, now: int) -> Iterator[tuple[str, Chunk]]:
-    running = loaded.snapshot.cards
-    for placed in loaded.read.placed:
+def _canaries(place: JobPlace, snapshot: Snapshot, now: int) -> Iterator[tuple[str, Chunk]]:
+    """A canary for each rule that runs, is active and not imported."""
+    paths = rule_paths(place.folder, place.settings.detection)
+    own = [each for each in paths if each.origin is not RuleOrigin.IMPORTED]
+    for placed in read_rules(center_choice(place.folder, place.settings, own)).placed:
         document, rule_id = placed.document, id_of(placed.document)
-        ours = placed.origin is not RuleOrigin.IMPORTED and document.state is RuleState.ACTIVE
-        if ours and rule_id in running and (chunk := _first_sample(rule_id, document, now)) is not None:
+        runs = document.state is RuleState.ACTIVE and rule_id in snapshot.cards
+        if runs and (chunk := _first_sample(rule_id, document, now)) is not None:
             yield rule_id, chunk
 
 

@@ -15,8 +15,8 @@ from typing import Any
 
 from detection_rules.snapshot import Snapshot
 from soc_center.address import Address
-from soc_center.catalogue_file import CatalogueFile
 from soc_center.canary import lay, own_event
+from soc_center.catalogue_file import CatalogueFile
 from soc_center.dear_rules import CostWatch, DearRules, PutAside
 from soc_center.folder import DataFolder
 from soc_center.gauge import Gauge, GaugeFile, done_through, is_running, now_us, read_gauge
@@ -315,8 +315,8 @@ def detect(folder: DataFolder, settings: Settings, *, follow: bool = False) -> N
     began = time.monotonic()
     loaded = load_center_rules(folder, settings, follows=follow)
     snapshot, catalogue = loaded.snapshot, CatalogueFile(folder)
-    catalogue.make(loaded, settings.sources)
-    del loaded  # what was read is not needed to decide, and would be in the memory of every worker
+    catalogue.make(loaded)
+    del loaded  # the catalogue is not needed to decide, and would be in the memory of every worker
     if follow and _is_running(folder, snapshot, settings):
         tell(folder.run, Result.UNCHANGED, **_rules(snapshot))
         catalogue.publish()
