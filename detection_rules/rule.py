@@ -6,7 +6,6 @@ from typing import Any
 from detection_rules.condition import Node
 from detection_rules.predicate import Predicate
 from soc_model.finding import RuleCard
-from soc_model.layer import Level
 from soc_model.rule_state import RuleState
 from soc_model.source import Logsource
 
@@ -16,8 +15,7 @@ class RuleDocument:
     """One YAML document of a rule file: ``path`` (``archive.zip!entry`` inside an archive) and its first line.
 
     ``shown`` is the path as people of the center see it: from the folder or archive that was named, not from the root.
-    ``state``, ``min_level`` and ``title_zh`` are what the center says of it: in which state it is, below which level it
-    is left out, and its Chinese title where it has none of its own.
+    ``state`` and ``title_zh`` are what the center says of it: its state, its Chinese title where it gives none itself.
     """
 
     path: str
@@ -26,7 +24,6 @@ class RuleDocument:
     data: dict[str, Any]
     shown: str = ""
     state: RuleState = RuleState.ACTIVE
-    min_level: Level = Level.INFORMATIONAL
     title_zh: str = ""
 
 

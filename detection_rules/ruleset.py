@@ -53,7 +53,7 @@ class _Loading:
             parsed = parse_rule(document.data)
             card = _card(parsed, document)
             self._claim(card, document)
-            if card.level.rank < max(self.min_level.rank, document.min_level.rank):
+            if card.level.rank < self.min_level.rank:
                 self.below_level += 1
             else:
                 self.rules.append(self._rule(parsed, card, document))

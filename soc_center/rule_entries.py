@@ -10,7 +10,7 @@ import msgspec
 from detection_rules.rule import Refusal, Rule, RuleDocument
 from soc_center.provided import provided
 from soc_center.rule_paths import OWN_RULES
-from soc_center.rules_loading import Placed, ReadRules, id_of
+from soc_center.rules_reading import Placed, ReadRules, id_of, level_of
 from soc_model.finding import RuleCard
 from soc_model.layer import Level
 from soc_model.rule_entry import RuleEntry, RuleWhole, Standing
@@ -46,7 +46,8 @@ def unsourced(rules: Sequence[Rule], sources: Sequence[Source]) -> frozenset[Whe
     offered = provided(sources, rules)
     fed = {variant.logsource for rule in rules for variant in rule.variants}
     fed = {each for each in fed if any(each.covers(event) for event in offered)}
-    return frozenset((rule.path, rule.line) for rule in rules if not any(v.logsource in fed for v in rule.variants))
+    silent = (rule for rule in rules if rule.variants and not any(v.logsource in fed for v in rule.variants))
+    return frozenset((rule.path, rule.line) for rule in silent)
 
 
 def _whole(
@@ -66,7 +67,7 @@ def _whole(
         origin=placed.origin,
         state=document.state,
         first_state=placed.first,
-        standing=_standing(document, card.level, reason),
+        standing=_standing(placed, reason),
         content_sha256=card.content_sha256,
         path=document.shown or document.path,
         line=document.line,
@@ -82,12 +83,12 @@ def _whole(
     return RuleWhole(entry=entry, text=document.text, card=card)
 
 
-def _standing(document: RuleDocument, level: Level, reason: str) -> Standing:
+def _standing(placed: Placed, reason: str) -> Standing:
     if reason:
         return Standing.REFUSED
-    if not document.state.evaluated:
+    if not placed.document.state.evaluated:
         return Standing.IDLE
-    return Standing.BELOW if level.rank < document.min_level.rank else Standing.RUNS
+    return Standing.BELOW if placed.below else Standing.RUNS
 
 
 def described(document: RuleDocument) -> RuleCard:
@@ -95,12 +96,11 @@ def described(document: RuleDocument) -> RuleCard:
     data = document.data
     custom = data.get("fengsui")
     title_zh = custom.get("title_zh") if isinstance(custom, dict) else ""
-    level = str(data.get("level", ""))
     return RuleCard(
         id=id_of(document),
         title=_word(data.get("title")) or document.shown or document.path,
         title_zh=_word(title_zh) or document.title_zh,
-        level=Level(level) if level in set(Level) else Level.INFORMATIONAL,
+        level=level_of(document),
         tags=_words(data.get("tags")),
         description=_word(data.get("description")),
         falsepositives=_words(data.get("falsepositives")),

@@ -3,7 +3,7 @@
 Comes in: an archive in a staging folder. Goes out: a version that waits to be confirmed. Nothing that runs is touched.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from detection_rules.rule import RuleSet
@@ -11,13 +11,12 @@ from soc_center.folder import DataFolder
 from soc_center.rule_entries import entries
 from soc_center.rule_intake import Received
 from soc_center.rule_library import RULES, RuleLibrary
-from soc_center.rule_paths import RulesAt, rule_paths
-from soc_center.rules_loading import ReadRules, read_center_rules
+from soc_center.rules_reading import ReadRules, read_rules
+from soc_center.rules_wanted import RulesWanted, rules_wanted
 from soc_center.settings import Settings
 from soc_model.problem import Problem
 from soc_model.rule_entry import RuleEntry, Standing
 from soc_model.rule_library import ChangedRule, LibraryDiff, LibraryVersion, PendingUpdate, changed
-from soc_model.rule_state import RuleOrigin
 
 Entries = Mapping[str, RuleEntry]
 
@@ -26,13 +25,11 @@ def stage(
     folder: DataFolder, settings: Settings, staged: Path, received: Received, *, by: str, now: int
 ) -> PendingUpdate:
     """Make the received archive the version that waits; ``Problem`` where not one rule of it can be evaluated."""
-    library, archive = RuleLibrary(folder.rule_library), str(staged / RULES)
-    paths = rule_paths(folder, settings.detection)
-    others = [each for each in paths if each.path != library.rules_path()]
-    read, ruleset = _load(folder, settings, [*others, RulesAt(staged / RULES, RuleOrigin.IMPORTED)])
-    refused = [each for each in ruleset.refused if each.path.startswith(archive)]
-    documents = sum(placed.document.path.startswith(archive) for placed in read.placed)
-    unread = sum(refusal.path.startswith(archive) for refusal, _ in read.refused)
+    archive = staged / RULES
+    read, ruleset = _load(rules_wanted(folder, settings, library=archive))
+    refused = [each for each in ruleset.refused if each.path.startswith(str(archive))]
+    documents = sum(placed.document.path.startswith(str(archive)) for placed in read.placed)
+    unread = sum(refusal.path.startswith(str(archive)) for refusal, _ in read.refused)
     if documents + unread <= len(refused):
         why = refused[0].reason if refused else "it holds no rule"
         raise Problem(received.source, f"not one rule of it can be evaluated: {why}")
@@ -47,12 +44,12 @@ def stage(
         rules=documents + unread - len(refused),
         refused=len(refused),
     )
-    before, after = _judged(*_load(folder, settings, paths)), _judged(read, ruleset)
-    return library.put(staged, about, compare(before, after))
+    before, after = _judged(*_load(rules_wanted(folder, settings))), _judged(read, ruleset)
+    return RuleLibrary(folder.rule_library).put(staged, about, compare(before, after))
 
 
-def _load(folder: DataFolder, settings: Settings, paths: Sequence[RulesAt]) -> tuple[ReadRules, RuleSet]:
-    read = read_center_rules(folder, settings, paths)
+def _load(wanted: RulesWanted) -> tuple[ReadRules, RuleSet]:
+    read = read_rules(wanted)
     return read, read.load()
 
 

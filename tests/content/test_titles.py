@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from soc_center.rules_loading import TITLES_ZH, read_titles
+from soc_center.rules_reading import TITLES_ZH, read_titles
 from soc_model.problem import Problem
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
