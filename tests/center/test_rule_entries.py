@@ -1,0 +1,70 @@
+"""Every document that was read is an entry, with an id of its own, whatever is wrong with it."""
+
+import zipfile
+from pathlib import Path
+
+import msgspec
+import pytest
+
+from soc_center.rule_entries import entries
+from soc_center.rules_reading import read_rules
+from soc_center.rules_wanted import Place, RulesWanted
+from soc_model.layer import Level
+from soc_model.rule_entry import RuleEntry, Standing
+from soc_model.rule_state import RuleOrigin, RuleState
+from soc_model.source import Source
+from tests.center.test_rule_update import ident, rule
+
+SOURCE = {"id": "s", "name": "s", "transport": "http", "layer": "host", "unit": "u"}
+
+
+def listed(tmp_path: Path, texts: dict[str, str], *sources: Source, **states: RuleState) -> dict[str, RuleEntry]:
+    """Entries by the file that they are of."""
+    with zipfile.ZipFile(tmp_path / "rules.zip", "w") as packed:
+        for name, text in texts.items():
+            packed.writestr(name, text)
+    place = Place(str(tmp_path / "rules.zip"), RuleOrigin.IMPORTED)
+    wanted = RulesWanted(
+        places=(place,), states={ident(int(n[1:])): s for n, s in states.items()}, min_level=Level.MEDIUM
+    )
+    read = read_rules(wanted)
+    ruleset = read.load()
+    found = [each.entry for each in entries(read, ruleset.rules, ruleset.refused, sources)]
+    assert len({each.id for each in found}) == len(found)
+    return {each.path.rpartition("!")[2]: each for each in found}
+
+
+@pytest.mark.parametrize(
+    ("text", "standing", "reason"),
+    [
+        (rule(2), Standing.RUNS, ""),
+        (rule(2, status="experimental"), Standing.RUNS, ""),
+        (rule(2, "low"), Standing.BELOW, ""),
+        (rule(2, status="deprecated"), Standing.IDLE, ""),
+        (rule(1), Standing.REFUSED, "its id is taken"),
+        (rule(2).replace("condition: x", "condition: y"), Standing.REFUSED, "y"),
+        (rule(2, "low").replace("level: low", "level: [").strip(), Standing.REFUSED, "YAML"),
+        (rule(2).replace(ident(2), "../../<script>"), Standing.REFUSED, "id"),
+        (rule(2).replace("title: Rule 2", "title: [a]"), Standing.REFUSED, ""),
+        ("- just\n- a list\n", Standing.REFUSED, "not a mapping"),
+    ],
+)
+def test_each_document_says_what_is_done_with_it(tmp_path: Path, text: str, standing: Standing, reason: str) -> None:
+    found = listed(tmp_path, {"a.yml": rule(1), "b.yml": text})
+    assert found["a.yml"].standing is Standing.RUNS
+    assert found["b.yml"].standing is standing
+    assert reason in found["b.yml"].reason
+    assert found["b.yml"].id.replace("-", "").replace(".", "").isalnum()
+
+
+def test_a_state_of_people_goes_before_what_a_rule_says(tmp_path: Path) -> None:
+    texts = {"a.yml": rule(1), "b.yml": rule(2, status="deprecated")}
+    found = listed(tmp_path, texts, n1=RuleState.DRAFT, n2=RuleState.ACTIVE)
+    assert (found["a.yml"].standing, found["a.yml"].first_state) == (Standing.IDLE, RuleState.ACTIVE)
+    assert (found["b.yml"].standing, found["b.yml"].first_state) == (Standing.RUNS, RuleState.RETIRED)
+
+
+@pytest.mark.parametrize(("product", "silent"), [("killtest", False), ("other", True)])
+def test_a_rule_that_no_source_feeds_says_so(tmp_path: Path, product: str, silent: bool) -> None:
+    source = msgspec.convert({**SOURCE, "format": "json", "logsource": {"product": product}}, Source)
+    assert listed(tmp_path, {"a.yml": rule(1)}, source)["a.yml"].no_source is silent
