@@ -1,6 +1,7 @@
 """Rules compiled in a process of their own: kept by content, and what costs too much refused by name."""
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from soc_center.rule_compiler import compile_rules
 from soc_model.layer import Level
 from soc_model.problem import Problem
 
+ROOT = Path(__file__).resolve().parents[2]
 #: Hyperscan works on it for minutes, though no part of it looks unusual to a check of its tree.
 HOSTILE = "a.{0,9000}b.{0,9000}c"
 QUICK = Caps(all_s=60, document_s=20, database_s=1.5, expression_s=1.0)
@@ -52,6 +54,23 @@ def test_rules_are_kept_and_not_compiled_again(rules: Path, tmp_path: Path, monk
     assert second == first
     assert second.snapshot().id == first.snapshot().id
     assert [path.stat().st_mode & 0o777 for path in (tmp_path / "compiled").iterdir()] == [0o600]
+
+
+def test_detection_starts_from_what_is_kept_without_reading_a_rule(rules: Path, tmp_path: Path) -> None:
+    CompiledRules(tmp_path / "compiled").get([rules], Level.LOW)
+    script = f"""
+import sys
+from pathlib import Path
+import soc_center.processes.detect
+from soc_center.compiled_rules import CompiledRules
+from soc_model.layer import Level
+kept = CompiledRules(Path({str(tmp_path / "compiled")!r})).get([Path({str(rules)!r})], Level.LOW)
+kept.snapshot().warm()
+assert len(kept.ruleset.rules) == 2
+print([name for name in sys.modules if name.split(".")[0] == "sigma" or name.endswith(".ruleset")])
+"""
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False, cwd=ROOT)
+    assert (done.stdout, done.returncode) == ("[]\n", 0), done.stderr
 
 
 def test_a_damaged_or_foreign_file_is_made_anew(rules: Path, tmp_path: Path) -> None:
