@@ -78,7 +78,7 @@ class Rsigma:
     def version(self) -> str:
         """What it says of itself."""
         done = subprocess.run([self._binary, "--version"], capture_output=True, text=True, check=True)
-        return done.stdout.split()[-1]
+        return done.stdout.split()[1]
 
     def run(self, lane: Lane, *, counted: bool = False, more: tuple[str, ...] = ()) -> "Measured":
         """One run over a lane; the CPU is of the whole process, load and all."""

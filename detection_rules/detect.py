@@ -124,7 +124,7 @@ class Kept:
         content, why = card.content_sha256, partial(explain, engine, number, fields, kind)
         self._take(located, index, card, group=group, header=header, content=content, matched=why)
 
-    def _take(  # noqa: PLR0917
+    def _take(
         self,
         located: Located,
         index: int,

@@ -25,7 +25,7 @@ class KeywordFilter:
 
     def __init__(self, tests: Iterable[Test], *, hyperscan: Hyperscan = True) -> None:
         literals = {_literal(test) for test in tests}
-        self.scan = KeywordScan(literals, hyperscan=hyperscan)
+        self.scan = KeywordScan(literals, hyperscan=hyperscan is not False)
         self._found_in: Callable[[str], bool] | None = None
         if literals and "" not in literals:
             self._found_in = _search(sorted(literals), hyperscan=hyperscan)

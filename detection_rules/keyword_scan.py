@@ -14,7 +14,7 @@ from typing import Any
 
 from ahocorasick_rs import BytesAhoCorasick
 
-from detection_rules.regex_matcher import has_hyperscan
+from detection_rules.regex_databases import has_hyperscan
 
 #: Characters that case-fold to text with an ASCII letter in it (a test compares with all of Unicode).
 FOLDING = "ßİŉſǰẖẗẘẙẚẞ\u212aﬀﬁﬂﬃﬄﬅﬆ"

@@ -76,7 +76,8 @@ def canary_chunk(rule_id: str, sample: Mapping[str, Any], now: int) -> Chunk | N
     raw = record.encode() if isinstance(record, str) else msgspec.json.encode(record)
     if len(raw) > RECORD_BYTES:
         return None
-    cut = cached_format(sample["format"]).cut(raw, {}, True)  # it may be several lines of one event, or begin with a head
+    # It may be several lines of one event, or begin with the lines of a head.
+    cut = cached_format(sample["format"]).cut(raw, {}, True)
     context = {**cut.context, **({"logsource": dict(sample["logsource"])} if "logsource" in sample else {})}
     return Chunk(
         source_id=ID,

@@ -88,7 +88,7 @@ class DatabaseFolder:
         if not path.exists():
             if time.process_time() > self._all_s:
                 raise TooMuch
-            write_note(self._notes, Stage.DATABASE, number)
+            write_note(self._notes, Stage.DATABASE, number, len(regexes))
             _write(path, msgspec.msgpack.encode(_SERIALIZED.dump(compile_database(regexes))))
             write_note(self._notes, Stage.BUILDING)
         self.compiled.update(regexes)

@@ -10,16 +10,20 @@ import msgspec
 from soc_center.rule_choice import RuleChoice
 
 OUT_OF_MEMORY = 3  # how the process exits that finds no room
-_NOTE = struct.Struct("<qq")
+_NOTE = struct.Struct("<qqq")
 
 
 class Caps(msgspec.Struct, frozen=True, kw_only=True):
-    """What compiling may take, in processor time and memory: all of it, and each step by itself."""
+    """What compiling may take, in processor time and memory: all of it, and each step by itself.
+
+    A database may take what one expression may, and more for each that it has; ``database_s`` at the most.
+    """
 
     all_s: float = 60.0
     document_s: float = 5.0
     database_s: float = 30.0
     expression_s: float = 5.0
+    more_s: float = 0.025
     memory_bytes: int = 1 << 30
 
 
@@ -66,18 +70,19 @@ class Stage(IntEnum):
 
 
 class Note(NamedTuple):
-    """What the process is at, and which one of those, in the order in which it meets them."""
+    """What the process is at, which one of those in the order in which it meets them, and how many are in that one."""
 
     stage: Stage
     number: int
+    size: int
 
 
-def write_note(descriptor: int, stage: Stage, number: int = 0) -> None:
+def write_note(descriptor: int, stage: Stage, number: int = 0, size: int = 1) -> None:
     """Keep what this process begins now where its parent finds it, whatever becomes of the process."""
-    os.pwrite(descriptor, _NOTE.pack(stage, number), 0)
+    os.pwrite(descriptor, _NOTE.pack(stage, number, size), 0)
 
 
 def read_note(descriptor: int) -> Note:
     """What was noted last."""
-    stage, number = _NOTE.unpack(os.pread(descriptor, _NOTE.size, 0))
-    return Note(Stage(stage), number)
+    stage, number, size = _NOTE.unpack(os.pread(descriptor, _NOTE.size, 0))
+    return Note(Stage(stage), number, size)

@@ -138,7 +138,7 @@ def _watch(process: "subprocess.Popen[bytes]", notes: int, caps: Caps) -> str:
         note, used_s = read_note(notes), _cpu_s(process.pid)
         if note != at:
             at, began_s, began = note, used_s, time.monotonic()
-        most = _cap(at.stage, caps)
+        most = _cap(at, caps)
         if used_s - began_s > most or time.monotonic() - began > WAITED * most:
             process.kill()
             return f"takes more than {most:g} s"
@@ -146,14 +146,14 @@ def _watch(process: "subprocess.Popen[bytes]", notes: int, caps: Caps) -> str:
     return ""
 
 
-def _cap(stage: Stage, caps: Caps) -> float:
+def _cap(note: Note, caps: Caps) -> float:
     by_stage = {
         Stage.DOCUMENT: caps.document_s,
-        Stage.DATABASE: caps.database_s,
+        Stage.DATABASE: min(caps.database_s, caps.expression_s + caps.more_s * note.size),
         Stage.EXPRESSION: caps.expression_s,
         Stage.BUILDING: caps.all_s + caps.database_s,
     }
-    return by_stage[stage]
+    return by_stage[note.stage]
 
 
 def _ending(code: int, caps: Caps) -> str:

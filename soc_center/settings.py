@@ -92,8 +92,8 @@ class Detection(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields
 
     A folder or .yml is the site's own, a .zip and the rule library are imported, unless ``{path:, imported:}`` says
     otherwise. ``min_level`` is for imported rules only: those below are left out. Own rules are never left out by it.
-    ``placeholders`` are the site's lists that rules ask for as ``%name%`` (``Administrators: [root, 'adm_*']``); one that
-    is not declared is empty, so nothing counts as known or approved.
+    ``placeholders`` are the site's lists that rules ask for as ``%name%`` (``Administrators: [root, 'adm_*']``); one
+    that is not declared is empty, so nothing counts as known or approved.
     """
 
     rules: list[str | RulePath] = []

@@ -27,6 +27,7 @@ from soc_model.rule_state import RuleState
 from soc_model.source import Source
 from soc_store.rule_catalogue import RuleCatalogue
 
+ROOT = Path(__file__).resolve().parents[2]
 #: Hyperscan works on it for minutes, though no part of it looks unusual to a check of its tree.
 HOSTILE = "a.{0,9000}b.{0,9000}c"
 QUICK = Caps(all_s=60, document_s=20, database_s=1.5, expression_s=1.0)
