@@ -3,7 +3,7 @@
 import json
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.json_record import Flattening, flatten, key_signs, parents_of, read_object, read_objects
@@ -45,11 +45,13 @@ NESTED = st.dictionaries(
 )
 
 
+@settings(deadline=None)
 @given(NESTED, st.frozensets(KEYS, min_size=1))
 def test_flattening_what_is_wanted_is_flatten(value: dict[str, object], wanted: frozenset[str]) -> None:
     assert Flattening(wanted).fields(value) == flatten(value, wanted, parents_of(wanted))
 
 
+@settings(deadline=None)
 @given(NESTED, NESTED, st.sampled_from(["a", "b", "a.b"]))
 def test_a_repeated_key_is_seen_whatever_stands_around_it(one: object, other: object, key: str) -> None:
     plain, inner, again = json.dumps(other), json.dumps(one), json.dumps({key: one})[1:-1]

@@ -4,7 +4,7 @@ import time
 from datetime import UTC
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from collectors.cutting import Cutter
@@ -243,6 +243,7 @@ def test_times_of_rfc_5424_are_read_as_iso_times(second, rest):
     assert parse(*lines)[0].times == [iso_us(f"{second}.25Z"), iso_us(f"{second}{rest}")]
 
 
+@settings(deadline=None)
 @given(st.integers(1, 12), st.integers(0, 32), st.integers(0, 25), st.integers(0, 61), st.integers(0, 61))
 def test_times_of_one_day_are_those_read_one_by_one(month: int, day: int, hour: int, minute: int, second: int) -> None:
     name = list(MONTHS)[month - 1]
