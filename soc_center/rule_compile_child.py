@@ -5,6 +5,7 @@ standard output, the compiled rules and the catalogue of every document into fil
 notes what it is at, so that its parent knows which rule it died of.
 """
 
+import gc
 import os
 import resource
 import sys
@@ -32,6 +33,7 @@ from soc_model.problem import Problem
 from soc_model.rule_entry import CatalogueHead
 from soc_store.rule_catalogue import make_catalogue
 
+SELDOM = 200_000  # new objects between two looks for garbage: nearly all that is made here stays
 _SERIALIZED = plain_of(Serialized)
 
 
@@ -215,6 +217,7 @@ def main() -> None:
     order = msgspec.json.decode(sys.stdin.buffer.read(), type=Order)
     if has_hyperscan():
         takes(Regex("loaded"))  # the library itself is no part of what rules cost
+    gc.set_threshold(SELDOM)
     limit_growth(order.caps.memory_bytes)
     lower(resource.RLIMIT_CORE, 0)
     compute_at_most(int(order.caps.all_s + order.caps.database_s))

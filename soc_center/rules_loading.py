@@ -4,6 +4,8 @@ Light where the compiled rules are kept already: then no rule document is read, 
 """
 
 import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import NamedTuple
 
 from detection_rules.compiled import Compiled
@@ -30,12 +32,19 @@ def load_center_rules(folder: DataFolder, settings: Settings, *, follows: bool =
     a damaged archive), because then the old rules are better than what is left. A single wrong rule never does that.
     """
     choice = center_choice(folder, settings, rule_paths(folder, settings.detection))
-    gc.disable()  # hundreds of thousands of objects come and all of them stay: looking through them doubles the time
-    try:
+    with all_stays():
         made = CompiledRules(folder.compiled).get(choice)
         if follows:
             _check(made.compiled)
         return LoadedRules(made.compiled.snapshot(), made.catalogue)
+
+
+@contextmanager
+def all_stays() -> Iterator[None]:
+    """For a time in which hundreds of thousands of objects come and none goes: looking through them doubles it."""
+    gc.disable()
+    try:
+        yield
     finally:
         gc.enable()
 

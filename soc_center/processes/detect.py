@@ -27,7 +27,7 @@ from soc_center.processes.forked_worker import Answer, Caches, Task, Unreadable,
 from soc_center.quarantine import Entry, Kind, Quarantine, addresses
 from soc_center.quarantine_alarm import CARD, put_aside_alarm
 from soc_center.reload_report import Result, shown, tell
-from soc_center.rules_loading import load_center_rules
+from soc_center.rules_loading import all_stays, load_center_rules
 from soc_center.settings import Settings, read_settings
 from soc_center.start import USAGE
 from soc_center.turn import NextInLine
@@ -322,7 +322,8 @@ def detect(folder: DataFolder, settings: Settings, *, follow: bool = False) -> N
         catalogue.publish()
         say(f"detect: nothing to exchange, snapshot {snapshot.id[:12]} runs")
         return
-    snapshot.warm()
+    with all_stays():
+        snapshot.warm()
     say(
         f"detect: {len(snapshot.cards)} rules in {time.monotonic() - began:.1f} s, {len(snapshot.refused)} refused, "
         f"snapshot {snapshot.id[:12]}"
