@@ -21,12 +21,14 @@ from detection_rules.ruleset import load_rules
 from detection_rules.snapshot import Snapshot, compile_snapshot
 from soc_center.folder import DataFolder
 from soc_center.rule_paths import rule_paths
+from soc_center.rules_reading import correlated_by, names_of
 from soc_center.scan import located_in
 from soc_center.settings import Settings
-from soc_model.event import EventGroup, Wanted
+from soc_model.event import Located, Wanted
+from soc_model.layer import Layer, Realm
 from soc_model.problem import Problem
 from soc_model.scope import Scope
-from soc_model.source import Logsource
+from soc_model.source import Logsource, Source
 from soc_store.stored_events import Gone, StoredBlock, StoredEvents
 
 RULE_BYTES = 12 * 1024  # so that it fits into a job's parameters
@@ -46,6 +48,7 @@ class Tested(msgspec.Struct, frozen=True, kw_only=True):
     unreadable: int
     cpu_us_per_event: float
     seconds: float
+    evicted: int = 0
     rules: list[RuleHits]
 
 
@@ -73,12 +76,18 @@ def _compiled(library: Library, place: str) -> Snapshot:
 
 
 def rule_by_id(folder: DataFolder, settings: Settings, rule_id: str) -> Snapshot:
-    """The center's own or imported rule of that id, compiled; raises ``Problem`` when there is none that loads."""
+    """The center's rule of that id with all that it builds on, compiled; ``Problem`` when there is none that loads."""
     library = read_documents([at.path for at in rule_paths(folder, settings.detection)])
-    documents = [document for document in library.documents if str(document.data.get("id")) == rule_id]
-    if not documents:
+    known = {name: document for document in library.documents for name in names_of(document) if name}
+    if rule_id not in known:
         raise Problem(f"rule {rule_id}", "is not among the rules of this center")
-    return _compiled(Library(documents=documents, refused=[]), documents[0].path)
+    wanted, waiting = dict[int, RuleDocument](), [rule_id]
+    while waiting:
+        document = known.get(waiting.pop())
+        if document is not None and id(document) not in wanted:
+            wanted[id(document)] = document
+            waiting += correlated_by(document)
+    return _compiled(Library(documents=list(wanted.values()), refused=[]), known[rule_id].path)
 
 
 def backtest(
@@ -116,9 +125,8 @@ def _once(
     test, reading = Backtest(snapshot, time.process_time, values=False), Reading(settings)
     for behind, block in stored.blocks():
         progress(behind, stored.rows)
-        for group, rows in reading.groups(block, snapshot.wanted):
-            ids, times = [block.event_ids[row] for row in rows], [block.times[row] for row in rows]
-            test.add(group, ids, times, block.source_id)
+        for located in reading.located(block, snapshot.wanted):
+            test.add(located)
     progress(stored.rows, stored.rows)
     report = test.report()
     return _tested(report, span, reading.unreadable, time.monotonic() - began)
@@ -130,7 +138,7 @@ def scan_backtest(files: Sequence[Path], snapshot: Snapshot) -> Tested:
     test = Backtest(snapshot, time.process_time)
     for path in files:
         for located in located_in(path, snapshot):
-            test.add(located.group, located.event_ids, located.at, str(path))
+            test.add(located)
             times.see(located.at)
     return _tested(test.report(), times.span, 0, time.monotonic() - began)
 
@@ -161,6 +169,7 @@ def _tested(report: Report, span: tuple[int, int], unreadable: int, seconds: flo
         unreadable=unreadable,
         cpu_us_per_event=round(1e6 * report.cpu_s / max(1, report.events), 3),
         seconds=round(seconds, 3),
+        evicted=report.evicted,
         rules=report.rules,
     )
 
@@ -177,18 +186,36 @@ class Reading:
         self._sources = {source.id: source for source in settings.sources}
         self.unreadable = 0
 
-    def groups(self, block: StoredBlock, wanted: Wanted) -> Iterator[tuple[EventGroup, list[int]]]:
-        """The groups of a block, each with the rows of its events."""
-        form = format_of_decoder(block.decoder)
+    def located(self, block: StoredBlock, wanted: Wanted) -> Iterator[Located]:
+        """The groups of a block, with the ids, times, unit and realm that they were archived with."""
+        form, kind = format_of_decoder(block.kind.decoder), block.kind
         if form is None:
             self.unreadable += len(block.raws)
             return
+        source = Source(
+            id=kind.source_id,
+            name=kind.source_id,
+            transport="archive",
+            format=form.name,
+            layer=Layer(kind.layer),
+            unit=kind.unit,
+            realm=Realm(kind.realm),
+        )
         for group in form.parse(block.raws, self._context(block), wanted):
-            yield group, group.records
+            yield Located(
+                group=group,
+                source=source,
+                received=max(block.times),
+                offset=0,
+                chunk=0,
+                event_ids=[block.event_ids[row] for row in group.records],
+                at=[block.times[row] for row in group.records],
+                flags=[""] * len(group),
+            )
 
     def _context(self, block: StoredBlock) -> dict[str, Any]:
         """As a chunk would have it; the year of times that have none is that of the archived ones."""
-        source = self._sources.get(block.source_id)
+        source = self._sources.get(block.kind.source_id)
         context: dict[str, Any] = {"received": max(block.times)}
         if source is not None:
             context = {**source.options, **context}

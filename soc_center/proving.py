@@ -46,11 +46,11 @@ def look(blocks: Iterable[StoredBlock], reading: Reading, progress: Callable[[],
     seen, taken = SeenFields(), dict[tuple[str, str], int]()
     for block in blocks:
         progress()
-        kind = (block.source_id, block.decoder)
+        kind = (block.kind.source_id, block.kind.decoder)
         if taken.get(kind, 0) < SAMPLE:
             taken[kind] = taken.get(kind, 0) + len(block.raws)
-            for group, _ in reading.groups(block, _everything):
-                seen.add(group)
+            for located in reading.located(block, _everything):
+                seen.add(located.group)
     return seen
 
 

@@ -54,12 +54,12 @@ class ReadRules:
     def wanted(self) -> dict[int, RuleDocument]:
         """Those that are to be evaluated, by their number among all."""
         places = {(refusal.path, refusal.line) for refusal, _ in self.refused}
-        parts = {name for each in self.placed for name in _correlated(each.document)}
+        parts = {name for each in self.placed for name in correlated_by(each.document)}
         return {
             number: each.document
             for number, each in enumerate(self.placed)
             if (each.document.path, each.document.line) not in places
-            and (each.document.state.evaluated or not parts.isdisjoint(_names_of(each.document)))
+            and (each.document.state.evaluated or not parts.isdisjoint(names_of(each.document)))
         }
 
     def load(self, documents: Sequence[RuleDocument]) -> RuleSet:
@@ -113,7 +113,7 @@ def _as_written(library: Library, choice: RuleChoice) -> Iterator[Placed]:
 
 def _place(library: Library, origin: RuleOrigin, choice: RuleChoice, titles: Mapping[str, str]) -> Iterator[Placed]:
     least = choice.min_level if origin is RuleOrigin.IMPORTED else Level.INFORMATIONAL
-    parts = {name for document in library.documents for name in _correlated(document)}
+    parts = {name for document in library.documents for name in correlated_by(document)}
     for document in library.documents:
         rule_id = id_of(document)
         first = first_state(origin, str(document.data.get("status", "")))
@@ -128,14 +128,14 @@ def _place(library: Library, origin: RuleOrigin, choice: RuleChoice, titles: Map
         yield Placed(said, origin, first)
 
 
-def _correlated(document: RuleDocument) -> list[str]:
+def correlated_by(document: RuleDocument) -> list[str]:
     """The names and ids of the rules that a correlation is made of."""
     correlation: Any = document.data.get("correlation")
     rules = correlation.get("rules") if isinstance(correlation, dict) else None
     return [each for each in rules if isinstance(each, str)] if isinstance(rules, list) else []
 
 
-def _names_of(document: RuleDocument) -> set[str]:
+def names_of(document: RuleDocument) -> set[str]:
     """What a correlation may call the rule by."""
     return {id_of(document), str(document.data.get("name", ""))}
 

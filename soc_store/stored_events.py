@@ -8,7 +8,7 @@ away meanwhile raises ``Gone``, because what was read of it already cannot be to
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from soc_model.layer import Realm
 from soc_model.scope import Scope
@@ -22,18 +22,27 @@ if TYPE_CHECKING:
     from duckdb import DuckDBPyConnection
 
 ROWS = 500  # in one block: about a journal batch, so that what is made of them stays in the CPU's cache
-_COLUMNS = 'event_id, "@timestamp", source_id, decoder, raw, raw_binary'
+_COLUMNS = 'event_id, "@timestamp", source_id, decoder, layer, unit, realm, raw, raw_binary'
 
 
 class Gone(Exception):
     """A segment is not there any more; read again from the beginning."""
 
 
-class StoredBlock(NamedTuple):
-    """Events of one source and decoder: parallel lists in the order of the segment."""
+class Kind(NamedTuple):
+    """What events that are read back together have in common."""
 
     source_id: str
     decoder: str
+    layer: str
+    unit: str
+    realm: str
+
+
+class StoredBlock(NamedTuple):
+    """Events of one kind: parallel lists in the order of the segment."""
+
+    kind: Kind
     event_ids: list[str]
     times: list[int]
     raws: list[bytes]
@@ -67,7 +76,7 @@ class StoredEvents:
         sampled = "" if most is None else f" QUALIFY row_number() OVER (PARTITION BY source_id, decoder) <= {most:d}"
         # Ordered, so that rows of one source and decoder lie together; the columns are our own.
         asked = f"SELECT {_COLUMNS} FROM read_parquet(?) WHERE {self._where.sql}"  # noqa: S608
-        sql = f"{asked}{sampled} ORDER BY source_id, decoder"
+        sql = f"{asked}{sampled} ORDER BY source_id, decoder, unit"
         try:
             result = connection.execute(sql, [[str(path.resolve())], *self._where.values])
             while rows := result.fetchmany(ROWS):
@@ -78,14 +87,15 @@ class StoredEvents:
             raise Gone(str(path)) from error
 
 
-def _blocks(rows: Sequence[tuple[str, int, str, str, str | None, bytes | None]]) -> Iterator[StoredBlock]:
-    """The rows by source and decoder, both of which change seldom."""
+def _blocks(rows: Sequence[tuple[Any, ...]]) -> Iterator[StoredBlock]:
+    """The rows by kind, which changes seldom."""
     block: StoredBlock | None = None
-    for event_id, at, source_id, decoder, text, binary in rows:
-        if block is None or (block.source_id, block.decoder) != (source_id, decoder):
+    for event_id, at, source_id, decoder, layer, unit, realm, text, binary in rows:
+        kind = Kind(source_id, decoder, layer, unit or "", realm)
+        if block is None or block.kind != kind:
             if block is not None:
                 yield block
-            block = StoredBlock(source_id, decoder, [], [], [])
+            block = StoredBlock(kind, [], [], [])
         block.event_ids.append(event_id)
         block.times.append(at)
         block.raws.append((text or "").encode() if binary is None else bytes(binary))
