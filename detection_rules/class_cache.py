@@ -17,6 +17,7 @@ V = TypeVar("V")
 
 ENTRY_BYTES = 120
 LONGEST_CACHED = 32_768  # longer texts are not worth their room
+FLOOD = 16  # values of a group from which it says anything that nearly all are new
 LONG = 256  # characters from which a text is kept only when it comes the second time
 TEXT_BYTES = ENTRY_BYTES + 100  # of a short text's entry
 KEPT_OF_FLOOD = 8
@@ -117,7 +118,7 @@ class ValueClasses(Generations[Any, frozenset[int]]):
         """The class of each value; notes whether nearly all of them were new."""
         before = self.misses
         found = list(map(self.__getitem__, values))
-        self.flooded = (self.misses - before) * 10 > len(values) * 9
+        self.flooded = len(values) >= FLOOD and (self.misses - before) * 10 > len(values) * 9
         return found
 
     def _comes_first(self, value: str) -> bool:

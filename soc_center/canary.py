@@ -12,8 +12,8 @@ from typing import Any
 
 import msgspec
 
+from collectors.format import load_format
 from collectors.intake import IntakeFull
-from soc_center.pipeline import cached_format
 from soc_center.replay import WayIn
 from soc_center.settings import Settings
 from soc_model.chunk import RECORD_BYTES, Chunk
@@ -77,7 +77,7 @@ def canary_chunk(rule_id: str, sample: Mapping[str, Any], now: int) -> Chunk | N
     if len(raw) > RECORD_BYTES:
         return None
     # It may be several lines of one event, or begin with the lines of a head.
-    cut = cached_format(sample["format"]).cut(raw, {}, True)
+    cut = load_format(sample["format"]).cut(raw, {}, True)
     context = {**cut.context, **({"logsource": dict(sample["logsource"])} if "logsource" in sample else {})}
     return Chunk(
         source_id=ID,

@@ -129,7 +129,8 @@ def test_the_contract_names_a_right_for_each_operation_and_resolves(signed_in: S
     operations = [operation for path in document["paths"].values() for operation in path.values()]
     assert {operation["x-right"] for operation in operations} == {
         "alerts.read", "alerts.work", "events.read", "assets.read", "assets.work", "sources.read", "health.read",
-        "jobs.read", "jobs.run", "rules.read", "rules.manage", "rules.reload",
+        "jobs.read", "jobs.run", "rules.read", "rules.test", "rules.manage", "rules.reload",
+        "indicators.read", "indicators.manage",
         "people.read", "people.manage", "roles.grant", "keys.manage",
         "audit.read",
     }  # fmt: skip

@@ -59,7 +59,7 @@ def test_jobs_are_listed_in_pages_and_by_filter(world: World, signed_in: SignIn)
     assert client.get("/api/v1/jobs?state=running&state=done").json() == {"jobs": [], "cursor": None}
     assert client.get("/api/v1/jobs?state=odd").status_code == 422
     assert client.get("/api/v1/jobs?cursor=odd").status_code == 400
-    assert client.get("/api/v1/jobs/kinds").json() == ["compact", "tidy"]
+    assert client.get("/api/v1/jobs/kinds").json() == ["compact", "test_rule", "tidy"]
 
 
 def test_a_job_is_cancelled_once_and_an_unknown_one_not_found(world: World, signed_in: SignIn) -> None:

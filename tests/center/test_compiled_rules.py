@@ -191,7 +191,7 @@ def test_correlations_filters_and_lists_are_kept_whole(tmp_path: Path) -> None:
     assert alerts == {"base": (True, ("unknown",), 1), "part": (False, (), 1)}
     assert [one.correlation.rules for one in read.ruleset.correlations] == [(read.ruleset.rules[1].card.id,)]
     assert read == made
-    assert read.snapshot().bases == made.snapshot().bases
+    assert read.snapshot().contributions == made.snapshot().contributions
 
 
 def test_a_kept_start_reads_no_rule_and_loads_nothing_that_could(tmp_path: Path) -> None:

@@ -6,9 +6,9 @@ from pathlib import Path
 import msgspec
 import pytest
 
+from soc_center.rule_choice import RuleChoice
 from soc_center.rule_entries import entries
 from soc_center.rules_reading import read_rules
-from soc_center.rules_wanted import Place, RulesWanted
 from soc_model.layer import Level
 from soc_model.rule_entry import RuleEntry, Standing
 from soc_model.rule_state import RuleOrigin, RuleState
@@ -23,12 +23,10 @@ def listed(tmp_path: Path, texts: dict[str, str], *sources: Source, **states: Ru
     with zipfile.ZipFile(tmp_path / "rules.zip", "w") as packed:
         for name, text in texts.items():
             packed.writestr(name, text)
-    place = Place(str(tmp_path / "rules.zip"), RuleOrigin.IMPORTED)
-    wanted = RulesWanted(
-        places=(place,), states={ident(int(n[1:])): s for n, s in states.items()}, min_level=Level.MEDIUM
-    )
-    read = read_rules(wanted)
-    ruleset = read.load()
+    path = (str(tmp_path / "rules.zip"), RuleOrigin.IMPORTED)
+    decided = {ident(int(n[1:])): state for n, state in states.items()}
+    read = read_rules(RuleChoice(paths=(path,), states=decided, min_level=Level.MEDIUM))
+    ruleset = read.load(list(read.wanted().values()))
     found = [each.entry for each in entries(read, ruleset.rules, ruleset.refused, sources)]
     assert len({each.id for each in found}) == len(found)
     return {each.path.rpartition("!")[2]: each for each in found}

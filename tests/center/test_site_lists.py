@@ -6,7 +6,8 @@ import pytest
 from typer.testing import CliRunner
 
 from soc_center.cli import app
-from soc_center.rules_loading import load_snapshot
+from soc_center.folder import DataFolder
+from soc_center.rules_loading import load_center_rules
 from soc_center.settings import SettingsProblem, read_settings
 
 LOGSOURCE = "logsource: {product: app}"
@@ -64,12 +65,12 @@ def test_a_declared_list_is_waited_for_no_more(data: Path) -> None:
 
 
 def test_detection_loads_rules_with_the_lists(data: Path) -> None:
-    before = load_snapshot(read_settings(data / "fengsui.yml"))
+    before = load_center_rules(DataFolder(data), read_settings(data / "fengsui.yml")).snapshot
     declare(data, "{Administrators: [root]}")
-    after = load_snapshot(read_settings(data / "fengsui.yml"))
+    after = load_center_rules(DataFolder(data), read_settings(data / "fengsui.yml")).snapshot
     assert before.id != after.id
-    waiting = [[rule.card.title for rule in one.rules if rule.needs] for one in (before, after)]
-    assert waiting == [["one", "two"], []]
+    waiting = [{rule.card.title for rule in one.rules if rule.needs} for one in (before, after)]
+    assert waiting == [{"one", "two"}, set()]
 
 
 @pytest.mark.parametrize("lists", ["[root]", "{Administrators: root}", "{Administrators: [[root]]}"])
