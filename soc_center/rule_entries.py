@@ -7,10 +7,11 @@ from typing import Any
 
 import msgspec
 
+from detection_rules.correlation_rules import DEEPEST
 from detection_rules.rule import Refusal, Rule, RuleDocument
 from soc_center.provided import provided
 from soc_center.rule_paths import OWN_RULES
-from soc_center.rules_reading import Placed, ReadRules, id_of
+from soc_center.rules_reading import Placed, ReadRules, correlated_by, id_of, names_of
 from soc_model.finding import RuleCard
 from soc_model.layer import Level
 from soc_model.rule_entry import RuleEntry, RuleWhole, Standing
@@ -27,7 +28,7 @@ def entries(
     """One for each document, and one for each file that could not be read, every one with an id of its own."""
     running = {(rule.path, rule.line): rule for rule in rules}
     reasons = {(refusal.path, refusal.line): refusal.reason for refusal in refused}
-    silent = unsourced(rules, sources)
+    silent = _with_correlations(read.placed, unsourced(rules, sources))
     seen: set[str] = set()
     for placed in read.placed:
         whole = _whole(placed, running, reasons, silent)
@@ -39,6 +40,22 @@ def entries(
     yield from (
         _unread(refusal, origin) for refusal, origin in read.refused if (refusal.path, refusal.line) not in known
     )
+
+
+def _with_correlations(placed: Sequence[Placed], dry: frozenset[Where]) -> frozenset[Where]:
+    """The same with the correlations that can hold no more: in order or together every part is needed, else one is."""
+    known = {name: one.document for one in placed for name in names_of(one.document) if name}
+
+    def is_dry(document: RuleDocument, deeper: int) -> bool:
+        parts = [known[name] for name in correlated_by(document) if name in known]
+        if not parts or not deeper:
+            return (document.path, document.line) in dry
+        kind = str(document.data["correlation"].get("type", ""))
+        found = [is_dry(part, deeper - 1) for part in parts]
+        return any(found) if kind.startswith("temporal") else all(found)
+
+    correlations = [one.document for one in placed if "correlation" in one.document.data]
+    return dry.union((one.path, one.line) for one in correlations if is_dry(one, DEEPEST))
 
 
 def unsourced(rules: Sequence[Rule], sources: Sequence[Source]) -> frozenset[Where]:

@@ -66,3 +66,27 @@ def test_a_state_of_people_goes_before_what_a_rule_says(tmp_path: Path) -> None:
 def test_a_rule_that_no_source_feeds_says_so(tmp_path: Path, product: str, silent: bool) -> None:
     source = msgspec.convert({**SOURCE, "format": "json", "logsource": {"product": product}}, Source)
     assert listed(tmp_path, {"a.yml": rule(1)}, source)["a.yml"].no_source is silent
+
+
+@pytest.mark.parametrize(
+    ("kind", "products", "silent"),
+    [
+        ("event_count", ("killtest",), False),
+        ("event_count", ("other",), True),
+        ("event_count", ("killtest", "other"), False),
+        ("temporal", ("killtest", "other"), True),
+        ("temporal_ordered", ("killtest", "killtest"), False),
+    ],
+)
+def test_a_correlation_is_fed_as_its_parts_are(
+    tmp_path: Path, kind: str, products: tuple[str, ...], silent: bool
+) -> None:
+    parts = [rule(n).replace("killtest", product) for n, product in enumerate(products, 1)]
+    names = [ident(n) for n in range(1, len(parts) + 1)]
+    more = "" if kind.startswith("temporal") else ", condition: {gte: 2}"
+    whole = (
+        f"title: c\nid: {ident(9)}\nlevel: high\ncorrelation: {{type: {kind}, rules: {names}, timespan: 5m{more}}}\n"
+    )
+    source = msgspec.convert({**SOURCE, "format": "json", "logsource": {"product": "killtest"}}, Source)
+    found = listed(tmp_path, {f"{n}.yml": text for n, text in enumerate([*parts, whole])}, source)
+    assert (found[f"{len(parts)}.yml"].no_source, found[f"{len(parts)}.yml"].reason) == (silent, "")

@@ -1,6 +1,6 @@
 """The ATT&CK matrix: which techniques rules would see, which they have seen, and where the center is blind."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
 from pydantic import BaseModel, Field
@@ -9,8 +9,9 @@ from detection_rules.coverage import Coverage, TechniqueCoverage, superseded
 from soc_api.access import services_of
 from soc_api.console.console import Console
 from soc_api.rights import needs
-from soc_api.v1.coverage import TABLE, coverage_for, covering_rules
+from soc_api.v1.coverage import TABLE, coverage_for
 from soc_model.right import Right
+from soc_model.rule_entry import RuleEntry
 from soc_model.session import Session
 
 router = APIRouter(prefix="/coverage", include_in_schema=False)
@@ -57,8 +58,8 @@ def _columns(found: Coverage, shown: list[TechniqueCoverage]) -> list[tuple[str,
     return [(tactic, [one for one in shown if tactic in one.tactics]) for tactic in found.tactics]
 
 
-def _rules_of(request: Request, chosen: TechniqueCoverage | None) -> list[Any]:
+def _rules_of(request: Request, chosen: TechniqueCoverage | None) -> list[RuleEntry]:
     """The rules of a technique, those that nothing feeds last."""
     named = set(chosen.rule_ids) if chosen is not None else set()
-    rules = [rule for rule in covering_rules(services_of(request)) if rule.id in named]
-    return sorted(rules, key=lambda rule: (not rule.live, rule.title))
+    rules = [rule for rule in services_of(request).rules.catalogue.entries() if rule.id in named]
+    return sorted(rules, key=lambda rule: (rule.no_source, rule.title))
