@@ -10,6 +10,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,7 @@ from soc_store.batch import encode_batch
 from soc_store.outcome_log import OutcomeReader
 from soc_store.state import AlertFilter, State
 from tests.center.detection_run import column
-from tests.running import KEY, Center, alive, wait_for
+from tests.running import KEY, Center, wait_for
 
 A, B = "3f0e7c1a-52d4-4d0e-9c57-0a3d1c5b7e21", "7c6b1f0e-0f60-4c39-8d0e-94d1e7a1b2c3"
 RULE = """
@@ -202,9 +203,13 @@ def stop_and_kill(center: Center) -> None:
 def locks(pid: int) -> str:
     """The names of the files that a process has open with a lock (proc(5), ``locks``)."""
     lines = [line for line in Path("/proc/locks").read_text().splitlines() if f" {pid} " in line]
-    held = {line.split()[5].split(":")[2] for line in lines}
-    links = [link for link in Path(f"/proc/{pid}/fd").iterdir() if link.exists()] if alive(pid) else []
-    return " ".join(str(link.readlink()) for link in links if str(link.stat().st_ino) in held)
+    held = {line.split()[5].rpartition(":")[2] for line in lines}
+    found = []
+    with suppress(FileNotFoundError):  # the process ends, or closes what it has just read
+        for link in Path(f"/proc/{pid}/fd").iterdir():
+            with suppress(FileNotFoundError):
+                found += [str(link.readlink())] if str(link.stat().st_ino) in held else []
+    return " ".join(found)
 
 
 KILLS = [kill_successor, kill_predecessor, kill_both, stop_and_kill]
