@@ -2,12 +2,13 @@
 
 from datetime import tzinfo
 from functools import cache
+from operator import itemgetter
 from typing import Any
 
 from collectors.header import address_of, column_of, first_values, port_of
 from collectors.syslog_device import DEVICE_HEADER, READINGS, Kind, dated, fortigate_us, kind_of_device
 from collectors.syslog_header import FACILITIES, SEVERITIES, Line
-from collectors.syslog_meaning import OTHER, Meaning, known_programs, program_of
+from collectors.syslog_meaning import OTHER, Meaning, Program, known_programs, program_of
 from collectors.timestamp import iso_us
 from soc_model.event import EventType
 from soc_model.source import Logsource
@@ -19,6 +20,8 @@ Fields = dict[str, Any]
 UNREAD = Kind("linux", "", "", "?")
 #: Services whose messages are more than text.
 _READ_SERVICES = frozenset({"auditd", "clamav", "sudo", "sysmon"})
+#: The columns of lines.
+_TIME, _PRI, _DATA = (itemgetter(Line._fields.index(name)) for name in ("time", "pri", "data"))
 _DEVICES = (
     Logsource(product="linux", category="firewall", service="iptables"),
     Logsource(product="cisco", service="syslog"),
@@ -49,15 +52,21 @@ def services_of_lines() -> list[Logsource]:
 def by_kind(lines: list[Line]) -> dict[Kind, list[int]]:
     """The indexes of the lines of each kind."""
     members: dict[Kind, list[int]] = {}
+    known: dict[str, list[int]] = {}  # by programs that are known, whatever their messages say
     for i, line in enumerate(lines):
-        members.setdefault(_kind(line), []).append(i)
+        at = known.get(line.program)
+        if at is None:
+            program = program_of(line.program)
+            at = members.setdefault(_kind(line, program), [])
+            if program is not OTHER:
+                known[line.program] = at
+        at.append(i)
     return members
 
 
-def _kind(line: Line) -> Kind:
+def _kind(line: Line, program: Program) -> Kind:
     if line.why:
         return UNREAD
-    program = program_of(line.program)
     if program is OTHER and (found := kind_of_device(line)) is not None:
         return found
     return _kind_of_service(program.service)
@@ -77,6 +86,24 @@ def event_type(kind: Kind, context: dict[str, Any]) -> EventType:
         service=declared.get("service") or kind.service,
     )
     return EventType(f"{kind.product}.{kind.service or 'other'}", logsource)
+
+
+def all_fields(lines: list[Line], kind: Kind) -> list[Fields]:
+    """``fields_of`` each line; most say message, program, process id and host and nothing else."""
+    if kind.reading:
+        return [fields_of(line, kind) for line in lines]
+    return [
+        {"message": message, "program": program, "pid": pid, "procid": pid, "hostname": hostname}
+        if pid is not None and hostname is not None and program and pri is None and msgid is None and data is None
+        else fields_of(line, kind)
+        for line in lines
+        for message, program, pid, hostname, pri, _, msgid, data, _ in (line,)
+    ]
+
+
+def as_written(lines: list[Line], kind: Kind) -> bool:
+    """Whether all that the fields of the lines hold stands in the lines as it is."""
+    return not kind.reading and {None}.issuperset(map(_PRI, lines)) and not any(map(_DATA, lines))
 
 
 def fields_of(line: Line, kind: Kind) -> Fields:
@@ -103,6 +130,8 @@ def fields_of(line: Line, kind: Kind) -> Fields:
 
 def with_dates(lines: list[Line], zone: tzinfo) -> list[Line]:
     """The lines, of network devices with time and host as those write them."""
+    if None not in map(_TIME, lines):
+        return lines
     return [dated(line, zone) if line.time is None and not line.why else line for line in lines]
 
 

@@ -18,8 +18,10 @@ FACILITIES = (
 SEVERITIES = ("emerg", "alert", "crit", "err", "warning", "notice", "info", "debug")
 
 _RFC5424 = re.compile(r"<(\d{1,3})>1 (\S{1,64}) (\S{1,255}) (\S{1,255}) (\S{1,255}) (\S{1,64}) ?")
-_BSD_DATE = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d(?:\.\d{1,9})?(?: \d{4}(?= ))?"
+_BSD_SECOND = r"(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec) [ \d]\d \d\d:\d\d:\d\d"
+_BSD_DATE = rf"{_BSD_SECOND}(?:\.\d{{1,9}})?(?: \d{{4}}(?= ))?"
 _ISO_DATE = r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?:Z|[+-]\d\d(?::?\d\d)?)?"
+_STAMP = re.compile(rf"(?:<(\d{{1,3}})>)?({_BSD_SECOND}) ")
 _LINE = re.compile(
     rf"(?:<(\d{{1,3}})>)?(?:({_BSD_DATE})|({_ISO_DATE})):? +"
     r"(?:(?:(\S{0,255}[^\s:])  ?)?([^\s:\[\]]{1,128})(?:\[([^\]]{0,128})\])?:(?: |$)|(\S{1,255}) )?"
@@ -31,6 +33,12 @@ _PARAMETER = re.compile(r' +([^\s=\]"]{1,255})="((?:[^"\\]|\\.)*)"', re.DOTALL)
 _ESCAPE = re.compile(r'\\(["\\\]])')
 _LAST_PRI = 191
 BSD_CHARACTERS = 15  # of ``Mmm dd hh:mm:ss``
+
+PID_CHARACTERS = 128
+
+Sender = tuple[str, str | None]  # program and host
+#: Priority and time, and what only RFC 5424 has.
+When = tuple[int | None, int | None, None, None, str]
 
 
 class Line(NamedTuple):
@@ -80,7 +88,32 @@ def line_reader(received: int, zone: tzinfo) -> Callable[[str], Line]:
         whole = seen[second]
         return whole if whole is None else whole + int(fraction[:6].ljust(6, "0"))
 
+    times: dict[str, When] = {}
+    senders: dict[str, Sender] = {}
+
     def read(text: str) -> Line:
+        # ``Mmm dd hh:mm:ss host program[pid]: message``: nearly every date and every sender has just been met.
+        at = BSD_CHARACTERS + 1 if text[:1] != "<" else text.find(">", 0, 5) + BSD_CHARACTERS + 2
+        head, _, message = text.partition(": ")
+        names, bracket, number = head.partition("[")
+        sender = senders.get(names[at:])
+        when = times.get(head[:at]) or new_time(head[:at]) if sender is not None else None
+        if sender is not None and when is not None:
+            if not bracket:
+                return tuple.__new__(Line, (message, sender[0], None, sender[1], *when))
+            pid = number[:-1]
+            if pid.isdecimal() and number[-1] == "]" and len(pid) <= PID_CHARACTERS:
+                return tuple.__new__(Line, (message, sender[0], pid, sender[1], *when))
+        return read_whole(text)
+
+    def new_time(stamp: str) -> When | None:
+        found = _STAMP.fullmatch(stamp)
+        if found is None:
+            return None
+        when = times[stamp] = (None if found[1] is None else _pri(found[1]), bsd(found[2]), None, None, "")
+        return when
+
+    def read_whole(text: str) -> Line:
         if text[:1] == "<" and (new := _RFC5424.match(text)) is not None:
             return _rfc5424(text, new, iso)
         found = _LINE.match(text)
@@ -88,9 +121,16 @@ def line_reader(received: int, zone: tzinfo) -> Callable[[str], Line]:
             return _other_line(text)
         pri, old, new_time, host, program, pid, alone = found.groups()
         time = bsd(old) if old is not None else iso(_compact(new_time))
-        number = None if pri is None else _pri(pri)
-        parts = (text[found.end() :], program or "", pid, host or alone, number, time, None, None, "")
-        return tuple.__new__(Line, parts)  # what Line() does, without its step in Python
+        when = (None if pri is None else _pri(pri), time, None, None, "")
+        if program is not None and old is not None and len(old) == BSD_CHARACTERS:
+            remember(text, found)
+        # What Line() does, without its step in Python.
+        return tuple.__new__(Line, (text[found.end() :], program or "", pid, host or alone, *when))
+
+    def remember(text: str, found: "re.Match[str]") -> None:
+        """Where the pattern ends at the first ": ", its sender is read the same after any date and before anything."""
+        if found.end() == text.find(": ") + 2:
+            senders[text[found.end(2) + 1 : found.end(5)]] = found[5], found[4]
 
     return read
 

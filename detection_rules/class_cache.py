@@ -97,18 +97,20 @@ class ValueClasses(Generations[Any, frozenset[int]]):
         self._once.clear()
 
     def __missing__(self, value: Any) -> frozenset[int]:
-        if type(value) in NUMBERS:
-            return self._number(value)
-        found = self.old.pop(value, None) if self.old else None
         is_text = type(value) is str
+        if not is_text and type(value) in NUMBERS:
+            return self._number(value)
+        is_long = is_text and len(value) >= LONG
+        if self.flooded and not is_long and hash(value) % KEPT_OF_FLOOD:
+            self.misses += 1
+            return self._classify(value)
+        found = self.old.pop(value, None) if self.old else None
         if found is None:
             self.misses += 1
             found = self._classify(value)
-            if is_text and (
-                (self.flooded and hash(value) % KEPT_OF_FLOOD) or (len(value) >= LONG and self._comes_first(value))
-            ):
+            if is_long and self._comes_first(value):
                 return found
-        size = len(value) + TEXT_BYTES if is_text and len(value) < LONG else _cached_bytes(value)
+        size = len(value) + TEXT_BYTES if is_text and not is_long else _cached_bytes(value)
         if size:
             self._budget.spend(size)
             self[value] = found

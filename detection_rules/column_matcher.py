@@ -1,7 +1,7 @@
 """All predicates of one column against one value: the value's *class*, the set of predicates it satisfies."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from ipaddress import AddressValueError, IPv4Address, IPv6Address, ip_address
 from math import isfinite
@@ -31,6 +31,7 @@ from detection_rules.text_matcher import TextMatcher
 
 KNOWN = 4096  # classes of one column kept to be shared
 _DECIMAL = re.compile(r"[+-]?[0-9]{1,300}(\.[0-9]{1,300})?")
+_IPV4 = re.compile(r"[0-9]{1,3}(?:\.[0-9]{1,3}){3}")  # and what is none costs three exceptions
 _HALVES = dict.fromkeys(range(0xD800, 0xE000), "\ufffd")
 
 
@@ -88,19 +89,22 @@ class ColumnMatcher:
 
     def classify_pair(self, pair: tuple[Any, Any]) -> frozenset[int]:
         """The numbers of the comparisons that two fields' values satisfy, any element with any."""
+        if type(pair[0]) is str and type(pair[1]) is str:
+            return self._same_set(frozenset(self._alike([pair])))
         pairs = [
             (text_of(one), text_of(other))
             for one in elements(pair[0])
             for other in elements(pair[1])
             if one is not None and other is not None
         ]
-        folded = [(one.casefold(), other.casefold()) for one, other in pairs]
-        found = [
-            number
-            for number, test in self._same
-            if any(_same(test.side, *texts) for texts in (pairs if test.cased else folded))
-        ]
-        return self._same_set(frozenset(found))
+        return self._same_set(frozenset(self._alike(pairs)))
+
+    def _alike(self, pairs: Iterable[tuple[str, str]]) -> Iterator[int]:
+        for one, other in pairs:
+            folded = (one.casefold(), other.casefold())
+            for number, test in self._same:
+                if _same(test.side, *((one, other) if test.cased else folded)):
+                    yield number
 
     def _ask(self, value: Any, text: str, found: set[int]) -> None:
         try:
@@ -141,7 +145,7 @@ class ColumnMatcher:
 
 
 def _networks(text: str, cidrs: Iterable[tuple[int, Cidr]]) -> Iterable[int]:
-    if "." not in text and ":" not in text:
+    if ":" not in text and _IPV4.fullmatch(text) is None:
         return ()
     try:
         address = ip_address(text)

@@ -19,7 +19,12 @@ class AllOf:
 
     def holds(self, present: Set[int]) -> bool:
         """Whether it holds when exactly the predicates ``present`` are true."""
-        return self.preds <= present and all(part.holds(present) for part in self.parts)
+        if not self.preds <= present:
+            return False
+        for part in self.parts:  # noqa: SIM110  (asked for each candidate of each new event: a generator costs as much)
+            if not part.holds(present):
+                return False
+        return True
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +36,12 @@ class AnyOf:
 
     def holds(self, present: Set[int]) -> bool:
         """Whether it holds when exactly the predicates ``present`` are true."""
-        return not self.preds.isdisjoint(present) or any(part.holds(present) for part in self.parts)
+        if not self.preds.isdisjoint(present):
+            return True
+        for part in self.parts:  # noqa: SIM110
+            if part.holds(present):
+                return True
+        return False
 
 
 @dataclass(frozen=True, slots=True)

@@ -183,7 +183,7 @@ class Engine:
         """The class of each event in one column of the plan."""
         events = group.fields
         if column is None:
-            if group.written and plan.keywords.scan.possible:
+            if (group.written or group.plain) and plan.keywords.scan.possible:
                 return self._scanned_column(group, plan.keywords.scan)
             return self._keyword_column(events, plan.keywords)
         values: list[Any]
@@ -201,7 +201,7 @@ class Engine:
     def _scanned_column(self, group: EventGroup, keywords: KeywordScan) -> list[frozenset[int]]:
         """Looked for in the bytes of all records at once, then in the values of those that may hold one."""
         found = [NOTHING] * len(group)
-        for index in keywords.named(group.raws):
+        for index in keywords.named(group.raws, plain=group.plain):
             found[index] = self.keyword_class(group.fields[index].values())
         return found
 

@@ -1,9 +1,10 @@
-"""Which records can hold a keyword, told by their bytes: the JSON of a whole group is searched before any value.
+"""Which records can hold a keyword, told by their bytes: the raw of a whole group is searched before any value.
 
-Comes in: the literals of a plan's keyword rules, and records in which every value is written as JSON. Goes out: the
-records in which a value may hold one. The one thing to know: it may name a record for nothing, never miss one. A
-literal is looked for in every way JSON writes its characters; a record that escapes characters which need none, or has
-one of the few that fold to ASCII letters, is named; and literals for which this is not certain are not searched at all.
+Comes in: the literals of a plan's keyword rules, and records in which every value is written, as JSON or (``plain``) as
+it is in UTF-8. Goes out: the records in which a value may hold one. The one thing to know: it may name a record for
+nothing, never miss one. A literal is looked for in every way JSON writes its characters; a record that escapes
+characters which need none, or has one of the few that fold to ASCII letters, is named; and literals for which this is
+not certain are not searched at all.
 """
 
 import re
@@ -34,7 +35,7 @@ ESCAPED = {
 _PLAIN = frozenset(map(chr, range(0x20, 0x7F))) - ESCAPED.keys()
 _NUMERIC = frozenset("0123456789+-.e")  # what the text of a number is made of, which JSON may write in other ways
 
-Ends = Callable[[bytes], Iterable[int]]
+Ends = Callable[[bytes], list[int]]
 
 
 class KeywordScan:
@@ -43,17 +44,31 @@ class KeywordScan:
     def __init__(self, literals: Iterable[str], *, hyperscan: bool = True) -> None:
         wanted = sorted(set(literals))
         self.possible = bool(wanted) and all(map(_is_certain, wanted))
-        self._ends: Ends | None = None
+        self._json: Ends | None = None
+        self._plain: Ends | None = None
         self._wanted = wanted
         self._hyperscan = hyperscan and has_hyperscan()
 
-    def named(self, records: Sequence[bytes]) -> list[int]:
+    def named(self, records: Sequence[bytes], *, plain: bool = False) -> list[int]:
         """The indexes of the records in which a value may hold one of the literals, in order."""
-        if self._ends is None:
-            self._ends = _hyperscan(self._wanted) if self._hyperscan else _automaton(self._wanted)
+        hits = (self._in_plain() if plain else self._in_json())(b"\n".join(records))
+        if not hits:
+            return []
         ends = list(accumulate((len(record) + 1 for record in records), initial=-1))[1:]
-        found = {bisect_right(ends, end - 1) for end in self._ends(b"\n".join(records))}
-        return sorted(found)
+        return sorted({bisect_right(ends, hit - 1) for hit in hits})
+
+    def _in_json(self) -> Ends:
+        if self._json is None:
+            patterns = [b"".join(map(_any_form, literal)) for literal in self._wanted]
+            odd = list(map(re.escape, _odd_escapes()))
+            self._json = _hyperscan(patterns + odd) if self._hyperscan else _automaton(_parts(self._wanted))
+        return self._json
+
+    def _in_plain(self) -> Ends:
+        if self._plain is None:
+            literals = [one.encode() for one in (*self._wanted, *FOLDING)]
+            self._plain = _hyperscan(list(map(re.escape, literals))) if self._hyperscan else _automaton(literals)
+        return self._plain
 
 
 def _is_certain(literal: str) -> bool:
@@ -68,10 +83,9 @@ def _odd_escapes() -> list[bytes]:
     return needless + [rb"\u%04x" % ord(one) for one in FOLDING] + [one.encode() for one in FOLDING]
 
 
-def _hyperscan(literals: Sequence[str]) -> Ends:
+def _hyperscan(patterns: Sequence[bytes]) -> Ends:
     import hyperscan  # noqa: PLC0415  (optional, and only processes that match need it)
 
-    patterns = [b"".join(map(_any_form, literal)) for literal in literals] + list(map(re.escape, _odd_escapes()))
     database = hyperscan.Database()
     database.compile(
         expressions=patterns,
@@ -79,7 +93,7 @@ def _hyperscan(literals: Sequence[str]) -> Ends:
         flags=[hyperscan.HS_FLAG_CASELESS] * len(patterns),
     )
 
-    def ends(data: bytes) -> Iterable[int]:
+    def ends(data: bytes) -> list[int]:
         found: list[int] = []
         database.scan(data, match_event_handler=_collect_end, context=found)
         return found
@@ -96,8 +110,12 @@ def _any_form(character: str) -> bytes:
     return re.escape(character.encode()) if forms is None else b"(?:%s)" % b"|".join(map(re.escape, forms))
 
 
-def _automaton(literals: Sequence[str]) -> Ends:
-    """The same without Hyperscan: of each literal only the longest part that JSON writes in one way."""
+def _parts(literals: Sequence[str]) -> list[bytes]:
+    """What is searched without Hyperscan: of each literal only the longest part that JSON writes in one way."""
     parts = {max(re.split(f"[{re.escape(''.join(ESCAPED))}]", literal), key=len) for literal in literals}
-    automaton = BytesAhoCorasick([part.encode() for part in sorted(parts)] + _odd_escapes())
+    return [part.encode() for part in sorted(parts)] + _odd_escapes()
+
+
+def _automaton(literals: Sequence[bytes]) -> Ends:
+    automaton = BytesAhoCorasick(literals)
     return lambda data: [end for _, _, end in automaton.find_matches_as_indexes(data.lower())]

@@ -18,6 +18,9 @@ from detection_rules.rule_cost import Spending
 Rules = tuple[int, ...]
 Key = tuple[frozenset[int], ...]
 
+#: All of the first are true, none of the second, one of each of the third; and the rest holds.
+Parts = tuple[frozenset[int], frozenset[int], tuple[frozenset[int], ...], tuple[Node, ...]]
+
 ENTRY_BYTES = 200
 CLASS_BYTES = 8
 OTHER_COST = 10**12  # of a predicate that is no keyword: never in place of one
@@ -62,7 +65,7 @@ class Plan(Generations[Key, Rules]):
         budget.share(self.age)
 
     @cached_property
-    def _parts(self) -> dict[int, tuple[frozenset[int], tuple[Node, ...]]]:
+    def _parts(self) -> dict[int, Parts]:
         return {rule: _parts(node) for rule, node in self.nodes.items()}
 
     @cached_property
@@ -89,11 +92,7 @@ class Plan(Generations[Key, Rules]):
             fired = self._spending.timed(candidates, self.nodes, present)
         else:
             parts = self._parts
-            fired = []
-            for rule in candidates:
-                every, others = parts[rule]
-                if every <= present and all(part.holds(present) for part in others):
-                    fired.append(rule)
+            fired = [rule for rule in candidates if _hold(parts[rule], present)]
         return tuple(sorted((*self.always, *fired))) if fired else self.always
 
     def decide_by_keywords(self, present: frozenset[int]) -> Rules:
@@ -107,9 +106,32 @@ class Plan(Generations[Key, Rules]):
         )
 
 
-def _parts(node: Node) -> tuple[frozenset[int], tuple[Node, ...]]:
-    """Predicates and conditions that must all hold for the node to hold."""
-    return (node.preds, node.parts) if isinstance(node, AllOf) else (frozenset(), (node,))
+def _parts(node: Node) -> Parts:
+    """The conditions that must all hold for the node to hold, sorted by how they are asked."""
+    every, nodes = (node.preds, node.parts) if isinstance(node, AllOf) else (frozenset[int](), (node,))
+    none, some, others = set[int](), list[frozenset[int]](), list[Node]()
+    for part in nodes:
+        if isinstance(part, Not) and isinstance(part.part, AnyOf):
+            none |= part.part.preds
+            others += map(Not, part.part.parts)
+        elif isinstance(part, AnyOf) and not part.parts:
+            some.append(part.preds)
+        else:
+            others.append(part)
+    return every, frozenset(none), tuple(some), tuple(others)
+
+
+def _hold(parts: Parts, present: frozenset[int]) -> bool:
+    every, none, some, others = parts
+    if not (every <= present and none.isdisjoint(present)):
+        return False
+    for one in some:
+        if one.isdisjoint(present):
+            return False
+    for part in others:  # noqa: SIM110  (as in ``condition``)
+        if not part.holds(present):
+            return False
+    return True
 
 
 def _names(columns: Iterable[Column]) -> Iterator[str]:

@@ -46,12 +46,13 @@ class TextMatcher:
         for number, text in patterns:
             self._add(number, text.parts)
         literals = list(self._literals)
-        self._anywhere = [frozenset(uses.anywhere) for uses in self._literals.values()]
-        self._elsewhere = [None if uses.only_anywhere else uses for uses in self._literals.values()]
+        self._anywhere = {literal: frozenset(uses.anywhere) for literal, uses in self._literals.items()}
+        self._elsewhere = frozenset(literal for literal, uses in self._literals.items() if not uses.only_anywhere)
         self._overlap = max(map(len, literals), default=1) - 1
         small = sum(map(len, literals)) <= TABLE_CHARACTERS
         kind = Implementation.DFA if small else Implementation.ContiguousNFA
-        self._automaton = AhoCorasick(literals, implementation=kind) if literals else None
+        # What is found is told by the literal itself: places and new texts for them cost as much as the search.
+        self._automaton = AhoCorasick(literals, implementation=kind, store_patterns=True) if literals else None
 
     def _add(self, number: int, parts: tuple[Part, ...]) -> None:
         match parts:
@@ -87,24 +88,20 @@ class TextMatcher:
         if self._automaton is None:
             return
         if len(text) <= WINDOW:
-            if matches := self._automaton.find_matches_as_indexes(text, overlapping=True):
-                self._use(matches, 0, text, found)
+            if literals := self._automaton.find_matches_as_strings(text, overlapping=True):
+                self._use(set(literals), text, found)
             return
         for start in range(0, len(text), WINDOW):
             window = text[start : start + WINDOW + self._overlap]
-            self._use(self._automaton.find_matches_as_indexes(window, overlapping=True), start, text, found)
+            self._use(set(self._automaton.find_matches_as_strings(window, overlapping=True)), text, found)
 
-    def _use(self, matches: list[tuple[int, int, int]], shift: int, text: str, found: set[int]) -> None:
-        anywhere, elsewhere, last = self._anywhere, self._elsewhere, len(text) - shift
-        checked: set[int] = set()
-        for index, start, end in matches:
-            found |= anywhere[index]
-            uses = elsewhere[index]
-            if uses is not None:
-                if end == last:
-                    found |= uses.at_end
-                if start + shift == 0:
-                    found |= uses.at_start
-                if uses.globs and index not in checked:
-                    checked.add(index)
-                    found.update(number for number, glob in uses.globs if number not in found and glob.matches(text))
+    def _use(self, literals: set[str], text: str, found: set[int]) -> None:
+        found.update(*map(self._anywhere.__getitem__, literals))
+        for literal in literals & self._elsewhere:
+            uses = self._literals[literal]
+            if uses.at_end and text.endswith(literal):
+                found |= uses.at_end
+            if uses.at_start and text.startswith(literal):
+                found |= uses.at_start
+            if uses.globs:
+                found.update(number for number, glob in uses.globs if number not in found and glob.matches(text))

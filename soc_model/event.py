@@ -105,7 +105,7 @@ class EventGroup:
     address, a tuple of them or None, that the format declares to be the own of the event's ``host.name``; no guess.
 
     ``written``: every value of every event stands in its raw as JSON text or number, or is a part of one that does;
-    so what is not in the raw is in no value.
+    so what is not in the raw is in no value. ``plain``: the same where they stand as they are, in UTF-8.
     """
 
     type: EventType
@@ -120,6 +120,7 @@ class EventGroup:
     unparsed: dict[int, str] = field(default_factory=dict)
     host_addresses: list[Any] | None = None
     written: bool = False
+    plain: bool = False
     _later: Callable[["EventGroup"], None] | None = field(default=None, init=False, repr=False, compare=False)
 
     def __len__(self) -> int:

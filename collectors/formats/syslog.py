@@ -8,12 +8,22 @@ audit records, sudo, Sysmon for Linux, firewalls and network devices also what t
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 from collectors.format import Cut
 from collectors.lines import cut_lines, sample_lines, starts, texts_of
 from collectors.syslog_device import Kind
-from collectors.syslog_event import by_kind, event_type, fields_of, header_of, services_of_lines, times_of, with_dates
+from collectors.syslog_event import (
+    UNREAD,
+    all_fields,
+    as_written,
+    by_kind,
+    event_type,
+    header_of,
+    services_of_lines,
+    times_of,
+    with_dates,
+)
 from collectors.syslog_header import Line, line_reader
 from collectors.timestamp import zone_of
 from soc_model.event import EventGroup, EventType, Wanted
@@ -22,6 +32,7 @@ from soc_model.source import Logsource
 name = "syslog"
 own_numbers = False
 DECODER_NAME = "syslog@1"
+T = TypeVar("T")
 
 
 def recognise(head: bytes, path: str) -> bool:
@@ -44,13 +55,29 @@ def logsources() -> list[Logsource]:
 
 def parse(records: Sequence[bytes], context: dict[str, Any], wanted: Wanted) -> list[EventGroup]:
     """One event per line, grouped by what they are."""
-    zone = zone_of(context.get("zone"))
-    read = line_reader(context.get("received") or 0, zone)
-    lines = with_dates([read(text.lstrip("\0")) for text in texts_of(records, context)], zone)
+    zone, whole = zone_of(context.get("zone")), b"\n".join(records)
+    texts = texts_of(records, context)
+    if b"\0" in whole:
+        texts = [text.lstrip("\0") for text in texts]
+    lines = with_dates(list(map(line_reader(context.get("received") or 0, zone), texts)), zone)
     members = by_kind(lines)
-    groups = [_group(event_type(kind, context), kind, [lines[i] for i in at]) for kind, at in members.items()]
+    groups = [_group(event_type(kind, context), kind, _those(lines, at)) for kind, at in members.items()]
     _place(groups, list(members.values()), records)
+    if not _is_utf8(whole, context):
+        for group in groups:
+            group.plain = False
     return groups
+
+
+def _is_utf8(whole: bytes, context: dict[str, Any]) -> bool:
+    """Whether texts are what their bytes are, without one that could not be read."""
+    if (context.get("codec") or "utf-8") != "utf-8":
+        return False
+    try:
+        whole.decode()
+    except UnicodeDecodeError:
+        return False
+    return True
 
 
 def _place(groups: list[EventGroup], members: list[list[int]], records: Sequence[bytes]) -> None:
@@ -58,21 +85,26 @@ def _place(groups: list[EventGroup], members: list[list[int]], records: Sequence
     places = starts(records)
     for group, at in zip(groups, members, strict=True):
         group.records = at
-        group.raws = [records[i] for i in at]
-        group.bytes_at = [places[i] for i in at]
+        group.raws = _those(records, at)
+        group.bytes_at = _those(places, at)
+
+
+def _those(items: Sequence[T], at: list[int]) -> list[T]:
+    """The items at some indexes, which are in order; nearly always they are all."""
+    return list(items) if len(at) == len(items) else [items[i] for i in at]
 
 
 def _group(type_: EventType, kind: Kind, lines: list[Line]) -> EventGroup:
-    fields = [fields_of(line, kind) for line in lines]
     group = EventGroup(
         type=type_,
         decoder=DECODER_NAME,
-        fields=fields,
+        fields=all_fields(lines, kind),
         raws=[],
         times=[],
         bytes_at=[],
         records=[],
-        unparsed={n: line.why for n, line in enumerate(lines) if line.why},
+        unparsed={n: line.why for n, line in enumerate(lines)} if kind is UNREAD else {},
+        plain=as_written(lines, kind),
     )
     group.later(partial(_complete, kind=kind, lines=lines))
     return group

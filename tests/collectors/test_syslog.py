@@ -255,3 +255,29 @@ def test_times_of_one_day_are_those_read_one_by_one(month: int, day: int, hour: 
     received = RECEIVED
     read = line_reader(received, UTC)
     assert [read(f"{text} h p: m").time for text in texts] == [bsd_us(text, received) for text in texts]
+
+
+STAMPS = ["Dec 10 06:55:46", "<13>Dec 10 06:55:46", "<1>Feb  3 00:00:00", "Dec 10 06:55:46:", "<>Dec 10 06:55:46"]
+SENDERS = st.text("ab[]1: /", max_size=7) | st.sampled_from(["h p[12]", "h p", "p", "2024 h p", "h  p[7]", "h p[x]"])
+
+
+@given(st.lists(st.tuples(st.sampled_from(STAMPS), SENDERS, st.sampled_from([": m", ":", " m]: n", ""])), max_size=6))
+def test_a_line_is_read_the_same_after_others(parts: list[tuple[str, str, str]]) -> None:
+    lines = [f"{stamp} {sender}{rest}" for stamp, sender, rest in parts]
+    read = line_reader(RECEIVED, UTC)
+    assert [read(line) for line in lines * 2] == [line_reader(RECEIVED, UTC)(line) for line in lines * 2]
+
+
+@pytest.mark.parametrize(
+    ("line", "context", "plain"),
+    [
+        ("Dec 10 06:55:46 h p[1]: m 烽", {}, True),
+        ("<13>Dec 10 06:55:46 h p[1]: m", {}, False),
+        (b"Dec 10 06:55:46 h p[1]: \xff", {}, False),
+        (b"Dec 10 06:55:46 h p[1]: m", {"codec": "latin-1"}, False),
+        ('<13>1 2026-03-03T01:02:03Z h p - - [a b="c"] m', {}, False),
+        ("Dec 10 06:55:46 h sudo: root : TTY=pts/0 ; COMMAND=/bin/sh", {}, False),
+    ],
+)
+def test_lines_are_plain_where_all_that_they_say_stands_in_them(line, context, plain):
+    assert one(line, **context).plain is plain

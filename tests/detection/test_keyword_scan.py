@@ -51,6 +51,18 @@ def _hits(engine: Engine, lines: list[bytes], *, by_bytes: bool) -> list[tuple[i
     return found
 
 
+@settings(deadline=None)
+@given(st.lists(st.tuples(TEXTS, TEXTS), min_size=1, max_size=4))
+def test_what_lines_say_is_found_in_them(pairs: list[tuple[str, str]]) -> None:
+    lines = [f"Dec 10 06:55:46 h p[1]: {one}{two}".replace("\n", " ").encode() for one, two in pairs]
+    context = {"received": 0, "logsource": {"category": "c"}}
+    (group,) = load_format("syslog").parse(lines, context, lambda kind: None)
+    assert group.plain
+    found = [engine_of(hyperscan).match(group) for hyperscan in (True, False)]
+    group.plain = False
+    assert found == [engine_of(hyperscan).match(group) for hyperscan in (True, False)]
+
+
 @pytest.mark.parametrize("hyperscan", [True, False])
 def test_only_records_that_may_hold_a_keyword_are_named(hyperscan: bool) -> None:
     scan = KeywordScan(["lsadump::", "mimidrv.sys"], hyperscan=hyperscan)
