@@ -94,9 +94,9 @@ def line_reader(received: int, zone: tzinfo) -> Callable[[str], Line]:
     def read(text: str) -> Line:
         # ``Mmm dd hh:mm:ss host program[pid]: message``: nearly every date and every sender has just been met.
         at = BSD_CHARACTERS + 1 if text[:1] != "<" else text.find(">", 0, 5) + BSD_CHARACTERS + 2
-        head, _, message = text.partition(": ")
+        head, colon, message = text.partition(": ")
         names, bracket, number = head.partition("[")
-        sender = senders.get(names[at:])
+        sender = senders.get(names[at:]) if colon else None
         when = times.get(head[:at]) or new_time(head[:at]) if sender is not None else None
         if sender is not None and when is not None:
             if not bracket:

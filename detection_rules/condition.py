@@ -7,6 +7,7 @@ equal.
 
 from collections.abc import Iterable, Set
 from dataclasses import dataclass
+from operator import is_
 from typing import TypeAlias
 
 
@@ -122,17 +123,22 @@ def predicates_of(node: Node) -> frozenset[int]:
 def resolve(node: Node, decided: Set[int], true: Set[int]) -> Node | bool:
     """What is left of ``node`` once the predicates ``decided`` are known, those in ``true`` being true."""
     if isinstance(node, Not):
-        return negate(resolve(node.part, decided, true))
-    known = node.preds & decided
-    if isinstance(node, AllOf):
-        if not known <= true:
-            return False
-        parts = (resolve(part, decided, true) for part in node.parts)
-        return all_of((*_open(node.preds - known, AllOf), *parts)) if known or node.parts else node
-    if not known.isdisjoint(true):
+        part = resolve(node.part, decided, true)
+        return node if part is node.part else negate(part)
+    known, absorbing = node.preds & decided, isinstance(node, AnyOf)
+    if absorbing and not known.isdisjoint(true):
         return True
-    parts = (resolve(part, decided, true) for part in node.parts)
-    return any_of((*_open(node.preds - known, AnyOf), *parts)) if known or node.parts else node
+    if not absorbing and not known <= true:
+        return False
+    parts: list[Node | bool] = []
+    for part in node.parts:
+        left = resolve(part, decided, true)
+        if left is absorbing:
+            return absorbing
+        parts.append(left)
+    if all(map(is_, parts, node.parts)):  # nearly always: most parts ask nothing that is decided
+        return _built(node.preds - known, node.parts, type(node), absorbing=absorbing) if known else node
+    return _join((*_open(node.preds - known, type(node)), *parts), type(node), absorbing=absorbing)
 
 
 def _open(preds: Set[int], kind: type[AllOf] | type[AnyOf]) -> tuple[Node, ...]:

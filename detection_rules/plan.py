@@ -8,6 +8,7 @@ one must be true wherever the rule fires (for and the cheapest part's, for or th
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Set
 from functools import cached_property
+from itertools import chain
 
 from detection_rules.class_cache import Budget, Generations
 from detection_rules.condition import AllOf, AnyOf, Node, Not, predicates_of
@@ -48,7 +49,7 @@ class Plan(Generations[Key, Rules]):
         self.nodes = dict(nodes)
         self.always = always
         self.keywords = keywords
-        asked = {rule: predicates_of(node) for rule, node in nodes.items()}
+        asked = self._asked = {rule: predicates_of(node) for rule, node in nodes.items()}
         self.columns: tuple[Column, ...] = tuple(
             sorted({columns[number] for numbers in asked.values() for number in numbers}, key=str)
         )
@@ -62,16 +63,13 @@ class Plan(Generations[Key, Rules]):
         self._budget = budget
         self._spending = spending
         self._weak = weak
+        self._parts = _PartsOf(self.nodes)
         budget.share(self.age)
-
-    @cached_property
-    def _parts(self) -> dict[int, Parts]:
-        return {rule: _parts(node) for rule, node in self.nodes.items()}
 
     @cached_property
     def _witnessing(self) -> tuple[dict[int, list[int]], list[int]]:
         """The rules by their witnesses, and those that have none; made at the first combination."""
-        return _witnesses(self.nodes, {rule: predicates_of(node) for rule, node in self.nodes.items()}, self._weak)
+        return _witnesses(self.nodes, self._asked, self._weak)
 
     def __missing__(self, key: Key) -> Rules:
         found = self.old.pop(key, None)
@@ -104,6 +102,18 @@ class Plan(Generations[Key, Rules]):
             and self.nodes[rule].holds(present)
             and not self.nodes[rule].holds(frozenset())
         )
+
+
+class _PartsOf(dict[int, Parts]):
+    """The parts of the rules that were candidates."""
+
+    def __init__(self, nodes: Mapping[int, Node]) -> None:
+        super().__init__()
+        self._nodes = nodes
+
+    def __missing__(self, rule: int) -> Parts:
+        found = self[rule] = _parts(self._nodes[rule])
+        return found
 
 
 def _parts(node: Node) -> Parts:
@@ -143,11 +153,13 @@ def _witnesses(
     nodes: Mapping[int, Node], asked: Mapping[int, frozenset[int]], weak: Set[int]
 ) -> tuple[dict[int, list[int]], list[int]]:
     """(rules by each predicate of their witness, rules that have none)."""
-    uses = Counter(number for numbers in asked.values() for number in numbers)
+    uses = Counter(chain.from_iterable(asked.values()))
+    # Predicates of many rules are those of common values: how often one is likely to be present for nothing.
+    costs = {number: used + (1000 if number in weak else 0) for number, used in uses.items()}
     found: dict[int, list[int]] = {}
     without = []
     for rule, node in nodes.items():
-        witness = witness_of(node, uses, weak)
+        witness = witness_of(node, costs)
         if witness is None:
             without.append(rule)
         for number in witness or ():
@@ -155,19 +167,22 @@ def _witnesses(
     return found, without
 
 
-def witness_of(node: Node, uses: Mapping[int, int], weak: Set[int]) -> frozenset[int] | None:
-    """Predicates of which at least one is true wherever ``node`` holds; None where there is no such set."""
+def witness_of(node: Node, costs: Mapping[int, int]) -> frozenset[int] | None:
+    """Predicates of which at least one is true wherever ``node`` holds, the cheapest; None where there is no such."""
     match node:
         case Not():
             return None
         case AnyOf():
-            found = [witness_of(part, uses, weak) for part in node.parts]
+            found = [witness_of(part, costs) for part in node.parts]
             known = [one for one in found if one is not None]
             return node.preds.union(*known) if len(known) == len(found) else None
         case AllOf():
-            ours = [frozenset((number,)) for number in node.preds]
-            theirs = [one for part in node.parts if (one := witness_of(part, uses, weak)) is not None]
-            return min((*ours, *theirs), key=lambda witness: _cost(witness, uses, weak), default=None)
+            number = min(node.preds, key=costs.__getitem__, default=None)
+            ours = [] if number is None else [frozenset((number,))]
+            if number is not None and costs[number] <= 1:
+                return ours[0]  # nothing is cheaper
+            theirs = [one for part in node.parts if (one := witness_of(part, costs)) is not None]
+            return min((*ours, *theirs), key=lambda witness: sum(map(costs.__getitem__, witness)), default=None)
 
 
 def needed_keywords(nodes: Iterable[Node], costs: Mapping[int, int]) -> frozenset[int]:
@@ -181,11 +196,6 @@ def needed_keywords(nodes: Iterable[Node], costs: Mapping[int, int]) -> frozense
         asked = predicates_of(node)
         ours = asked & costs.keys()
         if ours:
-            witness = witness_of(node, {number: costs.get(number, OTHER_COST) for number in asked}, frozenset())
+            witness = witness_of(node, {number: costs.get(number, OTHER_COST) for number in asked})
             found |= witness if witness is not None and witness <= ours else ours
     return frozenset(found)
-
-
-def _cost(witness: Iterable[int], uses: Mapping[int, int], weak: Set[int]) -> int:
-    """How often the set is likely to be present for nothing: predicates of many rules are those of common values."""
-    return sum(uses[number] + (1000 if number in weak else 0) for number in witness)

@@ -4,7 +4,7 @@ import time
 from datetime import UTC
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from collectors.cutting import Cutter
@@ -261,6 +261,7 @@ STAMPS = ["Dec 10 06:55:46", "<13>Dec 10 06:55:46", "<1>Feb  3 00:00:00", "Dec 1
 SENDERS = st.text("ab[]1: /", max_size=7) | st.sampled_from(["h p[12]", "h p", "p", "2024 h p", "h  p[7]", "h p[x]"])
 
 
+@example([("Dec 10 06:55:46", "h p[12]", ": m"), ("Dec 10 06:55:46", "h p[12]", "")])
 @given(st.lists(st.tuples(st.sampled_from(STAMPS), SENDERS, st.sampled_from([": m", ":", " m]: n", ""])), max_size=6))
 def test_a_line_is_read_the_same_after_others(parts: list[tuple[str, str, str]]) -> None:
     lines = [f"{stamp} {sender}{rest}" for stamp, sender, rest in parts]
