@@ -36,8 +36,10 @@ class OracleSample:
     def __init__(self, rules: Path, snapshot: Snapshot) -> None:
         self._snapshot = snapshot
         documents = {str(document.data.get("id")): document.data for document in read_documents([rules]).documents}
-        self._oracles = [Oracle(documents[rule.card.id]) for rule in snapshot.rules if rule.card.id in documents]
-        self._ids = [rule.card.id for rule in snapshot.rules if rule.card.id in documents]
+        # Rules that wait for a list of the site are not compared: what an empty list means is a choice of ours.
+        asked = [rule.card.id for rule in snapshot.rules if rule.card.id in documents and not rule.needs]
+        self._oracles = [Oracle(documents[one]) for one in asked]
+        self._ids, self._compared = asked, frozenset(asked)
 
     def measure(self, lane: Lane, most: int) -> Sampled:
         """The oracle on ``most`` events from all over the lane."""
@@ -57,7 +59,8 @@ class OracleSample:
 
     def _found(self, group: EventGroup) -> list[tuple[int, str]]:
         found = self._snapshot.engine.match(group)
-        return [(i, self._snapshot.rules[rule].card.id) for i, rules in enumerate(found) for rule in rules]
+        pairs = ((i, self._snapshot.rules[rule].card.id) for i, rules in enumerate(found) for rule in rules)
+        return [(i, rule) for i, rule in pairs if rule in self._compared]
 
     def _asked(self, group: EventGroup) -> list[tuple[int, str]]:
         constants = dict(group.type.constants)
