@@ -12,13 +12,13 @@ from datetime import UTC, datetime
 import msgspec
 
 from detection_rules.correlator import Advance, Correlator
-from detection_rules.engine import raw_text
+from detection_rules.event_values import fields_of
 from detection_rules.explain import explain
 from detection_rules.partials import Partials
 from detection_rules.snapshot import Snapshot
 from soc_model.correlation import Correlation, Partial
 from soc_model.episode import Episode
-from soc_model.event import EventGroup, Located
+from soc_model.event import Located
 from soc_model.outcome import Outcome
 
 SAMPLES = 20  # of each rule: the first ones, which the reader goes through one by one
@@ -155,17 +155,16 @@ class Backtest:
 
     def _hit(self, number: int, located: Located, index: int) -> None:
         one, event_id, at = self._hits[number], located.event_ids[index], located.at[index]
-        group, source_id = located.group, located.source.id
+        source_id = located.source.id
         one.hits += 1
         self._days[number][_day(at)] += 1
         self._sources[number][source_id] += 1
         if len(one.samples) < SAMPLES:
-            matched = self._matched(number, group, index) if self._values else {}
+            matched = self._matched(number, located, index) if self._values else {}
             one.samples = [*one.samples, Sample(event_id=event_id, at=at, source_id=source_id, matched=matched)]
 
-    def _matched(self, number: int, group: EventGroup, index: int) -> dict[str, str]:
-        fields = {"raw": raw_text(group.raws[index])} if index in group.unparsed else group.fields[index]
-        return explain(self._snapshot.engine, number, fields, group.type)
+    def _matched(self, number: int, located: Located, index: int) -> dict[str, str]:
+        return explain(self._snapshot.engine, number, fields_of(located, index), located.group.type)
 
 
 def _day(at: int) -> str:

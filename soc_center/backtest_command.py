@@ -21,6 +21,7 @@ from soc_center.backtesting import RULE_BYTES, Tested, rule_of, scan_backtest
 from soc_center.folder import DataFolder
 from soc_center.job_request import request_job
 from soc_center.scan import files_of, iso
+from soc_center.terminal_text import plain
 from soc_model.job import FINAL, Job, JobState
 from soc_model.problem import Problem
 from soc_store.state import State
@@ -74,14 +75,9 @@ def _tell_rule(console: Console, one: RuleHits) -> None:
     table = Table("time", "source", "event", "matched", box=None, header_style="bold")
     for sample in one.samples:
         matched = "; ".join(f"{name}={value}" for name, value in sample.matched.items())
-        table.add_row(iso(sample.at), escape(_plain(sample.source_id)), sample.event_id, escape(_plain(matched)))
+        table.add_row(iso(sample.at), escape(plain(sample.source_id)), sample.event_id, escape(plain(matched)))
     if one.samples:
         console.print(table)
-
-
-def _plain(text: str) -> str:
-    """Text that cannot move the terminal's cursor."""
-    return "".join(each if each.isprintable() else " " for each in text)
 
 
 def _text(rule: str) -> str:

@@ -21,6 +21,7 @@ from soc_center.indicator_import import INCOMING, READERS, ImportRequest, check_
 from soc_center.indicator_search import search
 from soc_center.job_request import request_job
 from soc_center.terminal_act import acting
+from soc_center.terminal_text import plain
 from soc_model.audit import Act
 from soc_model.indicator import Indicator
 from soc_model.job import FINAL, Job, JobState
@@ -135,7 +136,7 @@ def _tell(folder: DataFolder, job: Job, *, wait: bool) -> None:
         raise Problem(f"job {job.id}", found.error or found.state.value if found is not None else "is not there")
     refusals = found.result.pop("refusals", [])
     for refusal in refusals:
-        typer.echo("refused " + "".join(each if each.isprintable() else " " for each in refusal))
+        typer.echo(f"refused {plain(refusal)}")
     typer.echo(", ".join(f"{name} {n}" for name, n in found.result.items()))
 
 

@@ -15,6 +15,7 @@ from rich.table import Table
 from soc_center.folder import DataFolder
 from soc_center.job_kind import kind_names
 from soc_center.job_request import request_cancel, request_job
+from soc_center.terminal_text import plain
 from soc_model.job import Job, JobState
 from soc_model.problem import Problem
 from soc_store.job_filter import JobFilter
@@ -106,11 +107,6 @@ def _table(jobs: list[Job]) -> Table:
     for job in jobs:
         progress = f"{job.progress_done}/{job.progress_total}" if job.progress_total else ""
         created = datetime.fromtimestamp(job.created / 1e6, UTC).strftime("%Y-%m-%d %H:%M:%S")
-        by, error = escape(_plain(job.created_by)), escape(_plain(job.error))
+        by, error = escape(plain(job.created_by)), escape(plain(job.error))
         table.add_row(str(job.id), escape(job.kind), job.state.value, progress, by, created, error)
     return table
-
-
-def _plain(text: str) -> str:
-    """Text that cannot move the terminal's cursor."""
-    return "".join(each if each.isprintable() else " " for each in text)
