@@ -77,6 +77,7 @@ class Engine:
         self._keyword_costs = {number: rarity_cost(asked.test) for number, asked in keywords.items()}
         self._budget = Budget(cache_bytes)
         self._spending = Spending()
+        self._asking: dict[int, list[int]] = {}  # the rules that ask for an expression that runs alone; told each second
         self._classes: dict[Column, ValueClasses] = {}
         self._matchers: list[ColumnMatcher] = []
         self._narrowings: dict[tuple[str, ...], Narrowing] = {}
@@ -174,10 +175,9 @@ class Engine:
 
     def rule_costs(self) -> dict[str, float]:
         """Seconds by rule id of what was the rule's own work since the start; those without any are not there."""
-        asking: dict[int, list[int]] = {}
-        for number in self._spending.expressions:
-            asking[number] = [i for i, rule in enumerate(self.rules) if number in _asked(rule)]
-        return {self.rules[rule].card.id: spent for rule, spent in self._spending.by_rule(asking).items()}
+        for number in self._spending.expressions.keys() - self._asking.keys():
+            self._asking[number] = [i for i, rule in enumerate(self.rules) if number in _asked(rule)]
+        return {self.rules[rule].card.id: spent for rule, spent in self._spending.by_rule(self._asking).items()}
 
     def _column(self, column: Column, group: EventGroup, plan: Plan) -> list[frozenset[int]]:
         """The class of each event in one column of the plan."""
