@@ -77,7 +77,7 @@ class Engine:
         self._keyword_costs = {number: rarity_cost(asked.test) for number, asked in keywords.items()}
         self._budget = Budget(cache_bytes)
         self._spending = Spending()
-        self._asking: dict[int, list[int]] = {}  # the rules that ask for an expression that runs alone; told each second
+        self._asking: dict[int, list[int]] = {}  # rules by the expression that runs alone, told each second
         self._classes: dict[Column, ValueClasses] = {}
         self._matchers: list[ColumnMatcher] = []
         self._narrowings: dict[tuple[str, ...], Narrowing] = {}
